@@ -1,0 +1,63 @@
+//! HMAC-SHA-256 (RFC 2104) and HKDF-SHA-256 (RFC 5869), spec 01 §0.
+
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::secret::Secret;
+
+/// `HMAC(key, parts)`, where the parts are concatenated.
+pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> Secret<32> {
+    HmacKey::new(key).mac(parts)
+}
+
+/// An HMAC key whose two key-schedule blocks are already absorbed: for keys that are used twice.
+pub(crate) struct HmacKey(Hmac<Sha256>);
+
+impl HmacKey {
+    /// Absorbs a key of any length.
+    #[allow(clippy::expect_used)] // HMAC takes keys of any length (RFC 2104 §2)
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(key).expect("HMAC takes any key length"))
+    }
+
+    /// `HMAC(key, parts)`, where the parts are concatenated.
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> Secret<32> {
+        let mut state = self.0.clone();
+        for part in parts {
+            state.update(part);
+        }
+        let mut out = Secret::zero();
+        out.expose_mut().copy_from_slice(&state.finalize().into_bytes());
+        out
+    }
+}
+
+/// `HKDF(salt, ikm, info, N)`; `None` is the RFC default salt of 32 zero bytes. `info` is concatenated.
+pub(crate) fn hkdf<const N: usize>(
+    salt: Option<&[u8; 32]>,
+    ikm: &[u8],
+    info: &[&[u8]],
+) -> Secret<N> {
+    const { assert!(N <= 255 * 32, "HKDF-SHA-256 yields at most 255 blocks") };
+    let mut okm = Secret::zero();
+    let prk = Hkdf::<Sha256>::new(salt.map(<[u8; 32]>::as_slice), ikm);
+    // The one error is a length above 255 blocks, which the assertion above rules out.
+    let _ = prk.expand_multi_info(info, okm.expose_mut());
+    okm
+}
+
+/// Splits 64 derived bytes into two secrets.
+pub(crate) fn halves(okm: &Secret<64>) -> (Secret<32>, Secret<32>) {
+    (part::<64, 0, 32>(okm), part::<64, 32, 32>(okm))
+}
+
+/// The `L` bytes at offset `AT` of `N` derived bytes.
+pub(crate) fn part<const N: usize, const AT: usize, const L: usize>(okm: &Secret<N>) -> Secret<L> {
+    const { assert!(AT + L <= N, "the part lies within the derived bytes") };
+    let mut out = Secret::zero();
+    for (to, from) in out.expose_mut().iter_mut().zip(okm.expose().iter().skip(AT)) {
+        *to = *from;
+    }
+    out
+}

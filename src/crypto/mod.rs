@@ -1,0 +1,17 @@
+//! Floor 1: the primitives. The only place that names the cryptography crates.
+//!
+//! | file | what | crate behind it |
+//! |---|---|---|
+//! | [`x25519`] | key agreement (RFC 7748) with the all-zero check | x25519-dalek |
+//! | [`xeddsa`] | signatures by X25519 keys, the canonical check | curve25519-dalek, ed25519-dalek |
+//! | [`kdf`] | HMAC-SHA-256, HKDF-SHA-256 | hmac, hkdf, sha2 |
+//! | [`cbc`] | AES-256-CBC with PKCS#7 padding | aes, cbc |
+//! | [`aead`] | AES-256-GCM | aes-gcm |
+//! | [`kem`] | Kyber1024, ML-KEM-1024, split ML-KEM-768 | libcrux-ml-kem |
+
+pub(crate) mod aead;
+pub(crate) mod cbc;
+pub(crate) mod kdf;
+pub(crate) mod kem;
+pub(crate) mod x25519;
+pub(crate) mod xeddsa;

@@ -1,0 +1,143 @@
+//! The one error type.
+
+use core::fmt;
+
+/// What went wrong. Small, `Copy`, without strings and without secrets.
+///
+/// An operation that returns an error has changed nothing (spec 04 §10). A wrong MAC, wrong padding,
+/// a wrong key and a failed post-quantum ratchet step are one and the same [`Rejected`](Self::Rejected).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    // -- malformed input ------------------------------------------------------------------------
+    /// A key's encoding is empty (spec 01 §1, §7).
+    NoKeyTypeIdentifier,
+    /// The type byte of a Curve25519 public key is not `0x05`.
+    BadKeyType(u8),
+    /// A Curve25519 key has the wrong length; the value is the length met, in bytes.
+    BadKeyLength(usize),
+    /// The type byte of a KEM key or ciphertext is unknown or not enabled.
+    BadKemKeyType(u8),
+    /// A KEM key has the wrong length; the value is the length met, in bytes.
+    BadKemKeyLength(usize),
+    /// A KEM ciphertext has the wrong length; the value is the length met, in bytes.
+    BadKemCiphertextLength(usize),
+    /// A KEM key or ciphertext is of another type than its counterpart.
+    WrongKemKeyType {
+        /// The type byte met.
+        got: u8,
+        /// The type byte of the counterpart.
+        expected: u8,
+    },
+    /// A key agreement gave all zeros: the peer's key is of low order (spec 01 §3).
+    InvalidKeyAgreement,
+    /// A protobuf could not be decoded, or lacks a required field.
+    InvalidProtobuf,
+    /// A message is too short to hold its fixed parts; the value is its length in bytes.
+    CiphertextTooShort(usize),
+    /// A service id's text or bytes are malformed (spec 01 §8.1).
+    InvalidServiceId,
+    /// A device id is out of range, or an address is malformed (spec 01 §8).
+    InvalidProtocolAddress,
+    /// A registration id is out of the range that the operation allows.
+    InvalidRegistrationId,
+    /// A value given by the caller is missing or out of range.
+    InvalidArgument,
+
+    // -- versions -------------------------------------------------------------------------------
+    /// The message's session version is older than any supported one.
+    LegacyCiphertextVersion(u8),
+    /// The message's session version is newer than any supported one.
+    UnrecognizedCiphertextVersion(u8),
+    /// The first byte of a message that is not a ciphertext is unknown.
+    UnrecognizedMessageVersion(u8),
+    /// This device's policy does not accept or offer the session version (spec 03 §5.3).
+    DialectRefused(u8),
+
+    // -- authenticity ---------------------------------------------------------------------------
+    /// The message did not decrypt: MAC, padding, address binding, wrong key or post-quantum ratchet.
+    Rejected,
+    /// A signature on a bundle, certificate or group message does not verify.
+    SignatureValidationFailed,
+    /// The base key of a pre-key message is not canonical (spec 01 §1.1).
+    InvalidBaseKey,
+    /// A pre-key message lacks Kyber fields that its version needs, or has one of the two.
+    IncompleteKyberFields,
+    /// The message was seen before, or its skipped key was evicted: drop it.
+    DuplicatedMessage {
+        /// Index of the receiving chain.
+        chain_index: u32,
+        /// Counter of the message.
+        counter: u32,
+    },
+    /// The message's counter is further ahead than 25,000 (spec 04 §0).
+    TooFarInFuture,
+    /// A last-resort pre-key met the same base key before (spec 02 §6).
+    ReusedBaseKey,
+    /// The identity key is not the trusted one for that address.
+    UntrustedIdentity,
+
+    // -- missing --------------------------------------------------------------------------------
+    /// No session that can be used: never established, archived, or unacknowledged for over 30 days.
+    SessionNotFound,
+    /// The one-time pre-key is not in the store.
+    InvalidPreKeyId(u32),
+    /// The signed pre-key is not in the store.
+    InvalidSignedPreKeyId(u32),
+    /// The KEM pre-key is not in the store.
+    InvalidKyberPreKeyId(u32),
+
+    // -- stored state ---------------------------------------------------------------------------
+    /// A session's state is corrupt or lacks what the operation needs.
+    InvalidSession,
+    /// A stored value other than a session is corrupt.
+    InvalidState,
+    /// A chain has reached its last index, 2^32 - 1, and cannot be used further.
+    ChainExhausted,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NoKeyTypeIdentifier => f.write_str("key encoding is empty"),
+            Self::BadKeyType(byte) => write!(f, "key type {byte:#04x} is not Curve25519's 0x05"),
+            Self::BadKeyLength(n) => write!(f, "Curve25519 key of {n} bytes"),
+            Self::BadKemKeyType(byte) => write!(f, "KEM type {byte:#04x} is not enabled"),
+            Self::BadKemKeyLength(n) => write!(f, "KEM key of {n} bytes"),
+            Self::BadKemCiphertextLength(n) => write!(f, "KEM ciphertext of {n} bytes"),
+            Self::WrongKemKeyType { got, expected } => {
+                write!(f, "KEM type {got:#04x} where {expected:#04x} was expected")
+            }
+            Self::InvalidKeyAgreement => f.write_str("key agreement with a low-order key"),
+            Self::InvalidProtobuf => f.write_str("protobuf is malformed or lacks a required field"),
+            Self::CiphertextTooShort(n) => write!(f, "message of {n} bytes is too short"),
+            Self::InvalidServiceId => f.write_str("service id is malformed"),
+            Self::InvalidProtocolAddress => f.write_str("protocol address is out of range"),
+            Self::InvalidRegistrationId => f.write_str("registration id is out of range"),
+            Self::InvalidArgument => f.write_str("argument is missing or out of range"),
+            Self::LegacyCiphertextVersion(v) => write!(f, "session version {v} is too old"),
+            Self::UnrecognizedCiphertextVersion(v) => write!(f, "session version {v} is unknown"),
+            Self::UnrecognizedMessageVersion(b) => write!(f, "message version {b:#04x} is unknown"),
+            Self::DialectRefused(v) => write!(f, "policy refuses session version {v}"),
+            Self::Rejected => f.write_str("message was rejected"),
+            Self::SignatureValidationFailed => f.write_str("signature does not verify"),
+            Self::InvalidBaseKey => f.write_str("base key is not canonical"),
+            Self::IncompleteKyberFields => f.write_str("pre-key message lacks Kyber fields"),
+            Self::DuplicatedMessage { chain_index, counter } => {
+                write!(f, "message {counter} was seen before (chain is at {chain_index})")
+            }
+            Self::TooFarInFuture => f.write_str("message is too far in the future"),
+            Self::ReusedBaseKey => f.write_str("last-resort pre-key met this base key before"),
+            Self::UntrustedIdentity => f.write_str("identity key is not trusted"),
+            Self::SessionNotFound => f.write_str("no usable session"),
+            Self::InvalidPreKeyId(id) => write!(f, "one-time pre-key {id} is unknown"),
+            Self::InvalidSignedPreKeyId(id) => write!(f, "signed pre-key {id} is unknown"),
+            Self::InvalidKyberPreKeyId(id) => write!(f, "KEM pre-key {id} is unknown"),
+            Self::InvalidSession => f.write_str("session state is corrupt"),
+            Self::InvalidState => f.write_str("stored state is corrupt"),
+            Self::ChainExhausted => f.write_str("chain has reached its last index"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
