@@ -14,6 +14,7 @@ mod time;
 // Floor 2
 pub mod address;
 pub mod keys;
+pub mod wire;
 
 pub use address::{Address, DeviceId, ServiceId, ServiceIdKind};
 pub use dialect::{Dialect, Policy};
