@@ -1,6 +1,6 @@
 //! The hand-written protobuf reader and writer against prost, through the public message types.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects, missing_docs)]
+#![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
 use proptest::prelude::*;
 use prost::Message;

@@ -13,5 +13,7 @@ pub(crate) mod aead;
 pub(crate) mod cbc;
 pub(crate) mod kdf;
 pub(crate) mod kem;
+#[cfg(test)]
+mod wycheproof;
 pub(crate) mod x25519;
 pub(crate) mod xeddsa;

@@ -4,6 +4,8 @@ use rand_core::CryptoRng;
 
 use super::{KeyPair, PrivateKey, PublicKey, Signature};
 use crate::error::Error;
+use crate::secret::Secret;
+use crate::wire::reader::Reader;
 
 /// What precedes the other identity's key in an alternate-identity signature: 32 bytes `0xFF`, so
 /// that no pre-key encoding can begin like it, then the label (spec 01 §6).
@@ -61,6 +63,9 @@ pub struct IdentityKeyPair {
 }
 
 impl IdentityKeyPair {
+    /// Length of the encoding, in bytes.
+    pub const LENGTH: usize = PublicKey::LENGTH + PrivateKey::LENGTH + 4;
+
     /// Draws 32 bytes and makes an identity of them.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
         Self::from_private(PrivateKey::generate(rng))
@@ -76,6 +81,39 @@ impl IdentityKeyPair {
     #[must_use]
     pub const fn from_parts(identity: IdentityKey, private: PrivateKey) -> Self {
         Self { identity, private }
+    }
+
+    /// Decodes the protobuf of spec 01 §5: public key (1), private key (2). The halves are not checked
+    /// to belong together.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidProtobuf`]; then the errors of [`IdentityKey::decode`] and
+    /// [`PrivateKey::decode`], where an absent field reads as empty.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let (mut public, mut private): (&[u8], &[u8]) = (&[], &[]);
+        for field in Reader::new(bytes) {
+            match field? {
+                (1, value) => public = value.bytes()?,
+                (2, value) => private = value.bytes()?,
+                _ => {}
+            }
+        }
+        Ok(Self { identity: IdentityKey::decode(public)?, private: PrivateKey::decode(private)? })
+    }
+
+    /// The protobuf of spec 01 §5, always 69 bytes: `0a 21 public key, 12 20 private key`.
+    #[must_use]
+    pub fn encode(&self) -> Secret<{ Self::LENGTH }> {
+        let mut out = Secret::zero();
+        let (head, private) = out.expose_mut().split_at_mut(PublicKey::LENGTH + 4);
+        let public = self.identity.encode();
+        let head_bytes = [0x0A, 0x21].iter().chain(&public).chain(&[0x12, 0x20]);
+        for (to, from) in head.iter_mut().zip(head_bytes) {
+            *to = *from;
+        }
+        private.copy_from_slice(self.private.secret().expose());
+        out
     }
 
     /// The public half.
