@@ -15,6 +15,10 @@ mod time;
 pub mod address;
 pub mod keys;
 pub mod wire;
+pub mod prekey;
+// Floor 3
+mod handshake;
+mod ratchet;
 
 pub use address::{Address, DeviceId, ServiceId, ServiceIdKind};
 pub use dialect::{Dialect, Policy};

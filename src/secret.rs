@@ -50,6 +50,12 @@ impl<const N: usize> Secret<N> {
         &mut self.0
     }
 
+    /// The bytes themselves, for a secret that is about to be published, as a MAC is.
+    #[must_use]
+    pub(crate) fn into_bytes(self) -> [u8; N] {
+        self.0
+    }
+
     /// A second copy, for the protocol steps that need one. Explicit, so that it can be searched for.
     #[must_use]
     pub(crate) const fn duplicate(&self) -> Self {
