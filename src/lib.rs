@@ -14,14 +14,22 @@ mod time;
 // Floor 2
 pub mod address;
 pub mod keys;
-pub mod wire;
 pub mod prekey;
+pub mod wire;
 // Floor 3
 mod handshake;
 mod ratchet;
+// Floor 4
+pub mod session;
 
 pub use address::{Address, DeviceId, ServiceId, ServiceIdKind};
 pub use dialect::{Dialect, Policy};
 pub use error::Error;
 pub use secret::Secret;
 pub use time::Timestamp;
+
+/// The operating system's random generator. Panics when the system cannot give random bytes, which no
+/// protocol step could survive.
+#[cfg(feature = "getrandom")]
+pub type OsRng = rand_core::UnwrapErr<getrandom::SysRng>;
+pub use rand_core;

@@ -6,12 +6,10 @@ use crate::crypto::{cbc, kdf};
 use crate::error::Error;
 use crate::keys::IdentityKey;
 use crate::secret::Secret;
+use crate::wire::MAC_LENGTH;
 
 /// HKDF label of the message keys.
 const LABEL: &[u8] = b"WhisperMessageKeys";
-
-/// Length of the truncated MAC of a message, in bytes.
-pub(crate) const MAC_LENGTH: usize = 8;
 
 /// Cipher key (32 bytes), MAC key (32) and IV (16) of one message.
 #[derive(Debug, PartialEq, Eq)]

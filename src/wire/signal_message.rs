@@ -12,6 +12,7 @@
 //! | 6 | bytes | address binding, 36 bytes |
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::address_binding::ADDRESS_BINDING_LENGTH;
 use super::reader::Reader;
@@ -125,6 +126,13 @@ impl<'a> SignalMessage<'a> {
     #[must_use]
     pub const fn ciphertext(&self) -> &'a [u8] {
         self.ciphertext
+    }
+
+    /// Where in the message the ciphertext lies.
+    #[must_use]
+    pub fn ciphertext_range(&self) -> Range<usize> {
+        let start = self.ciphertext.as_ptr().addr().saturating_sub(self.bytes.as_ptr().addr());
+        start..start.saturating_add(self.ciphertext.len())
     }
 
     /// The SPQR message.
