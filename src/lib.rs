@@ -19,8 +19,11 @@ pub mod wire;
 // Floor 3
 mod handshake;
 mod ratchet;
+pub mod spqr;
 // Floor 4
 pub mod session;
+// Floor 5
+pub mod migrate;
 
 pub use address::{Address, DeviceId, ServiceId, ServiceIdKind};
 pub use dialect::{Dialect, Policy};

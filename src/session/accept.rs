@@ -2,7 +2,7 @@
 
 use rand_core::CryptoRng;
 
-use super::state::{Plaintext, State, is_same_account};
+use super::state::{Plaintext, State, initial_spqr, is_same_account};
 use super::{Addresses, LocalDevice, Session};
 use crate::dialect::Policy;
 use crate::error::Error;
@@ -10,6 +10,7 @@ use crate::handshake::recipient::{self, Ours, Theirs};
 use crate::keys::{IdentityKey, KemCiphertext, PublicKey};
 use crate::prekey::{KemPreKey, PreKey, PreKeyId, ReplayGuard, SignedPreKey};
 use crate::ratchet::DoubleRatchet;
+use crate::spqr::Direction;
 use crate::wire::PreKeySignalMessage;
 
 /// Our pre-keys that a pre-key message names, as far as the store has them.
@@ -143,6 +144,8 @@ fn establish(
             kem_ciphertext: kem_ciphertext.as_ref(),
         },
     )?;
+    let self_session =
+        is_same_account(local.identity.identity_key(), message.identity_key(), addresses);
     let state = State {
         dialect,
         local_identity: *local.identity.identity_key(),
@@ -156,8 +159,8 @@ fn establish(
             derived.chain0,
             signed.key_pair().duplicate(),
         ),
+        spqr: initial_spqr(derived.pqkey.as_ref(), Direction::B2A, self_session),
     };
-    let _ = (is_same_account, addresses);
     let used = UsedPreKeys {
         one_time: message.pre_key_id(),
         signed: signed_id,

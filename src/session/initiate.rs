@@ -3,7 +3,7 @@
 use rand_core::CryptoRng;
 
 use super::pending::PendingPreKey;
-use super::state::State;
+use super::state::{State, initial_spqr, is_same_account};
 use super::{Addresses, LocalDevice, Session};
 use crate::dialect::{Dialect, Policy};
 use crate::error::Error;
@@ -11,6 +11,7 @@ use crate::handshake::initiator::{self, Recipient};
 use crate::keys::IdentityKey;
 use crate::prekey::PreKeyBundle;
 use crate::ratchet::DoubleRatchet;
+use crate::spqr::Direction;
 use crate::time::Timestamp;
 
 impl Session {
@@ -64,6 +65,8 @@ impl Session {
             bundle.signed_pre_key.key,
             initiated.ratchet_key,
         )?;
+        let self_session =
+            is_same_account(local.identity.identity_key(), &bundle.identity_key, addresses);
         let kem_id = bundle.kem_pre_key.as_ref().map(|pre_key| pre_key.id);
         let state = State {
             dialect,
@@ -81,8 +84,8 @@ impl Session {
                 kem: kem_id.zip(initiated.kem_ciphertext),
             }),
             ratchet,
+            spqr: initial_spqr(derived.pqkey.as_ref(), Direction::A2B, self_session),
         };
-        let _ = addresses;
         // 10. promote
         self.promote(state);
         Ok(())

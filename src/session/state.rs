@@ -14,6 +14,8 @@ use crate::error::Error;
 use crate::keys::{IdentityKey, PublicKey};
 use crate::ratchet::double_ratchet::Incoming;
 use crate::ratchet::{DoubleRatchet, MessageKeys};
+use crate::secret::Secret;
+use crate::spqr::{self, Spqr, SpqrError};
 use crate::time::Timestamp;
 use crate::wire::{
     CiphertextMessageType, PreKeySignalMessageFields, SignalMessage, SignalMessageFields,
@@ -35,6 +37,8 @@ pub(crate) struct State {
     pub(crate) base_key: PublicKey,
     pub(crate) pending: Option<PendingPreKey>,
     pub(crate) ratchet: DoubleRatchet,
+    /// Off in version 3, and where a peer of old talked it down (spec 04 §5).
+    pub(crate) spqr: Spqr,
 }
 
 /// A message whose MAC has verified; nothing has changed yet.
@@ -42,6 +46,7 @@ pub(crate) struct State {
 pub(crate) struct Authentic {
     keys: MessageKeys,
     incoming: Incoming,
+    spqr: spqr::PendingReceive,
 }
 
 impl Authentic {
@@ -70,7 +75,7 @@ impl State {
     }
 
     pub(crate) const fn runs_spqr(&self) -> bool {
-        false
+        !self.spqr.is_off()
     }
 
     /// Whether this is a session with one's own account, which lifts the forward-jump limits: equal
@@ -86,13 +91,15 @@ impl State {
         addresses: Addresses<'_>,
         plaintext: &[u8],
         trusted: impl FnOnce(&IdentityKey) -> bool,
-        _rng: &mut impl CryptoRng,
+        rng: &mut impl CryptoRng,
         out: &mut Vec<u8>,
     ) -> Result<CiphertextMessageType, Error> {
         let row = self.dialect.row();
+        // 3. SPQR: message and key
+        let spqr = self.spqr.prepare_send(rng).map_err(from_spqr)?;
         // 4. seed from the current chain; message keys with the SPQR key as salt
         let outgoing = self.ratchet.prepare_send()?;
-        let keys = MessageKeys::derive(&outgoing.seed, None);
+        let keys = MessageKeys::derive(&outgoing.seed, spqr.key());
         let ciphertext_len = cbc::ciphertext_len(plaintext.len()).ok_or(Error::InvalidArgument)?;
         // 5. trust
         if !trusted(&self.remote_identity) {
@@ -109,7 +116,7 @@ impl State {
             ratchet_key: self.ratchet.ratchet_key()?,
             counter: outgoing.counter,
             previous_counter: self.ratchet.previous_counter,
-            pq_ratchet: &[],
+            pq_ratchet: spqr.message(),
             addresses: binding.as_ref(),
         };
         let fill = |body: &mut [u8]| keys.encrypt(plaintext, body);
@@ -136,6 +143,7 @@ impl State {
         };
         // 6. advance
         self.ratchet.commit_send(outgoing);
+        self.spqr.commit_send(spqr);
         Ok(message_type)
     }
 
@@ -166,8 +174,13 @@ impl State {
                 Error::InvalidKeyAgreement => Error::Rejected,
                 other => other,
             })?;
+        // 4. SPQR; an absent field 5 is an empty message, which is version 0
+        let spqr = self
+            .spqr
+            .prepare_receive(message.pq_ratchet().unwrap_or_default())
+            .map_err(from_spqr)?;
         // 5. message keys from the seed, with the SPQR key as salt
-        let keys = incoming.secret.keys(None)?;
+        let keys = incoming.secret.keys(spqr.key())?;
         // 6. MAC, then address binding
         keys.verify_mac(
             &self.remote_identity,
@@ -176,7 +189,7 @@ impl State {
             message.mac(),
         )?;
         verify_binding(addresses, message)?;
-        Ok(Authentic { keys, incoming })
+        Ok(Authentic { keys, incoming, spqr })
     }
 
     /// Step 8 of spec 04 §4: merges what an authentic message changes. Draws 32 bytes when it brought
@@ -187,9 +200,31 @@ impl State {
         rng: &mut impl CryptoRng,
     ) -> Result<(), Error> {
         self.ratchet.commit_receive(authentic.incoming, rng)?;
+        self.spqr.commit_receive(authentic.spqr);
         self.pending = None;
         Ok(())
     }
+}
+
+/// A message that SPQR refuses is one that does not decrypt; corrupt state is told apart (spec 04 §4).
+const fn from_spqr(error: SpqrError) -> Error {
+    match error {
+        SpqrError::StateDecode => Error::InvalidState,
+        SpqrError::Exhausted => Error::ChainExhausted,
+        _ => Error::Rejected,
+    }
+}
+
+/// The SPQR state of a new session (spec 03 §4.3): version 1 and nothing less, where the dialect runs
+/// it. A session with one's own account may jump ahead without limit.
+pub(crate) fn initial_spqr(
+    pqkey: Option<&Secret<32>>,
+    direction: spqr::Direction,
+    self_session: bool,
+) -> Spqr {
+    let Some(pqkey) = pqkey else { return Spqr::off() };
+    let limits = if self_session { spqr::Limits::self_session() } else { spqr::Limits::default() };
+    Spqr::new(direction, spqr::Version::V1, pqkey, limits)
 }
 
 /// The same-account test (spec 01 §8.1): identity keys equal, and both names the same service id.
