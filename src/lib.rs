@@ -15,6 +15,7 @@ mod time;
 pub mod address;
 pub mod keys;
 pub mod prekey;
+pub mod store;
 pub mod wire;
 // Floor 3
 mod handshake;
@@ -29,6 +30,7 @@ pub use address::{Address, DeviceId, ServiceId, ServiceIdKind};
 pub use dialect::{Dialect, Policy};
 pub use error::Error;
 pub use secret::Secret;
+pub use store::{Changes, CommitError, MemoryStore, Record, RecordKey, SealedStore, Store};
 pub use time::Timestamp;
 
 /// The operating system's random generator. Panics when the system cannot give random bytes, which no
