@@ -1,9 +1,47 @@
-//! End-to-end encrypted messaging, wire-compatible with Signal.
+//! End-to-end encrypted messaging, wire-compatible with today's Signal (session version 4: PQXDH, the
+//! Double Ratchet, SPQR) and with the WhatsApp-family dialect (session version 3: X3DH, the Double
+//! Ratchet).
+//!
+//! # What to use for what
+//!
+//! | to | use |
+//! |---|---|
+//! | make an identity | [`keys::IdentityKeyPair`] |
+//! | publish pre-keys | [`prekey`]: [`PreKey`](prekey::PreKey), [`SignedPreKey`](prekey::SignedPreKey), [`KemPreKey`](prekey::KemPreKey), [`PreKeyBundle`](prekey::PreKeyBundle) |
+//! | talk to one peer device | [`session::Session`]: `initiate`, `accept`, `encrypt`, `decrypt` |
+//! | choose what to speak and accept | [`Policy`] |
+//! | read a message's fields | [`wire`] |
+//! | keep records | [`store`] |
+//! | move from another implementation | [`migrate`] |
+//! | the post-quantum ratchet alone | [`spqr`] |
+//!
+//! # From plaintext to wire
+//!
+//! `session/encrypt.rs` picks the current state. `session/state.rs` asks SPQR for a message and a key
+//! (`spqr/`), the sending chain for a seed (`ratchet/chain_key.rs`), derives cipher key, MAC key and IV
+//! from both (`ratchet/message_keys.rs`), and lets `wire/signal_message.rs` lay out the message around
+//! the ciphertext, which AES-CBC writes in place. Until the peer has answered,
+//! `wire/pre_key_signal_message.rs` lays the handshake around that. Only then do ratchet and SPQR move on.
+//!
+//! # Rules that hold everywhere
+//!
+//! * The protocol is a pure function: time and randomness are arguments.
+//! * An operation that fails has changed nothing.
+//! * Secrets are wiped on drop, opaque in `Debug`, and compared in constant time.
+//! * Parsers give a typed error on any bytes.
+//!
+//! The specification that doc comments cite is numbered 01 (keys), 02 (pre-keys), 03 (handshakes), 04
+//! (Double Ratchet, messages, sessions), 08 (stored records), 10 (SPQR).
 #![no_std]
 
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
+
+/// The README's example, compiled and run as a test.
+#[cfg(all(doctest, feature = "getrandom"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 // Floor 1
 mod crypto;

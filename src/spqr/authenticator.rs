@@ -55,11 +55,6 @@ impl Authenticator {
     ) -> Secret<MAC> {
         kdf::hmac(self.mac_key.expose(), &[CIPHERTEXT_MAC, &epoch.to_be_bytes(), ct1, ct2])
     }
-
-    /// A copy, for a state that is built aside.
-    pub(super) fn duplicate(&self) -> Self {
-        Self { root_key: self.root_key.duplicate(), mac_key: self.mac_key.duplicate() }
-    }
 }
 
 /// Compares a MAC in constant time.

@@ -39,11 +39,6 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A `string` field: UTF-8.
-    pub(crate) fn string(self) -> Result<&'a str, Error> {
-        core::str::from_utf8(self.bytes()?).map_err(|_| Error::InvalidProtobuf)
-    }
-
     /// A `uint64` field.
     pub(crate) const fn uint64(self) -> Result<u64, Error> {
         match self {
@@ -61,26 +56,10 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A `bool` field: anything but zero is true.
-    pub(crate) const fn bool(self) -> Result<bool, Error> {
-        match self {
-            Self::Varint(value) => Ok(value != 0),
-            _ => Err(Error::InvalidProtobuf),
-        }
-    }
-
     /// A `fixed64` field.
     pub(crate) const fn fixed64(self) -> Result<u64, Error> {
         match self {
             Self::Fixed64(value) => Ok(value),
-            _ => Err(Error::InvalidProtobuf),
-        }
-    }
-
-    /// A `fixed32` field.
-    pub(crate) const fn fixed32(self) -> Result<u32, Error> {
-        match self {
-            Self::Fixed32(value) => Ok(value),
             _ => Err(Error::InvalidProtobuf),
         }
     }
@@ -233,14 +212,11 @@ mod tests {
                 (6, Value::Varint(0)),
             ]
         );
-        assert_eq!(fields[1].1.string(), Ok("hi"));
         assert_eq!(fields[1].1.uint32(), Err(Error::InvalidProtobuf));
         assert_eq!(fields[0].1.bytes(), Err(Error::InvalidProtobuf));
         assert_eq!(fields[0].1.fixed64(), Err(Error::InvalidProtobuf));
         assert_eq!(fields[2].1.fixed64(), Ok(0x8000_0000_0000_0001));
-        assert_eq!(fields[3].1.fixed32(), Ok(0x8000_0002));
         assert_eq!(fields[4].1.bytes(), Err(Error::InvalidProtobuf));
-        assert_eq!(fields[5].1.bool(), Ok(false));
     }
 
     #[test]
@@ -302,12 +278,5 @@ mod tests {
         assert_eq!(read(&nested(100)).unwrap(), [(1, Value::Group)]);
         assert_eq!(read(&nested(101)), Err(Error::InvalidProtobuf));
         assert_eq!(read(&vec![0x0B; 1 << 20]), Err(Error::InvalidProtobuf));
-    }
-
-    #[test]
-    fn a_string_is_utf8() {
-        let fields = read(&[0x0A, 1, 0xFF]).unwrap();
-        assert_eq!(fields[0].1.string(), Err(Error::InvalidProtobuf));
-        assert_eq!(fields[0].1.bytes(), Ok(&[0xFF][..]));
     }
 }
