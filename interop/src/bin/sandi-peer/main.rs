@@ -1,0 +1,2 @@
+//! sandi as a peer.
+fn main() {}
