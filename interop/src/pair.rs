@@ -471,6 +471,25 @@ impl<'p> Party<'p> {
         }
     }
 
+    /// The same device, moved into another peer with its identity and its stored session with `peer`
+    /// (spec 08): the old copy must not be used again.
+    ///
+    /// # Panics
+    ///
+    /// When either side refuses.
+    #[must_use]
+    pub fn moved_to<'q>(&self, side: &'q Side, peer: &Party<'_>) -> Party<'q> {
+        let mut more = self.identity();
+        more.push(("registrationId", self.must("party.info", json!({}))["registrationId"].clone()));
+        let moved = side.party(self.dialect, &self.name, self.device, &more);
+        let record = self.side.must("session.export", self.fields(peer))["bytes"].clone();
+        assert!(record.is_string(), "a session to move");
+        let mut fields = moved.fields(peer);
+        fields["bytes"] = record;
+        side.must("session.import", fields);
+        moved
+    }
+
     /// Removes the party from its peer.
     pub fn delete(self) {
         self.must("party.delete", json!({}));

@@ -50,7 +50,7 @@ pub fn address_binding(pair: &Pair) {
     let message = alice.send(&bob, b"bound");
     let fields = json!({"type": message.kind, "bytes": crate::json::b64(&message.bytes)});
     let seen = pair.bob.must("message.inspect", fields);
-    let bound = pair.dialect == PairDialect::V4 && pair.alice.binds_addresses();
+    let bound = pair.dialect != PairDialect::V3 && pair.alice.binds_addresses();
     assert_eq!(seen["inner"]["addresses"].is_string(), bound);
     if bound && pair.bob.binds_addresses() {
         let copy = bob.copy("under other addresses");

@@ -7,6 +7,8 @@ pub mod conversation;
 pub mod delivery;
 pub mod forgery;
 pub mod identity;
+pub mod long;
 pub mod prekeys;
 pub mod random;
+pub mod records;
 pub mod sessions;

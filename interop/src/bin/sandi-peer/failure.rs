@@ -1,0 +1,62 @@
+//! Errors as the protocol reports them.
+
+use sandi::Error;
+use serde_json::{Value, json};
+
+/// A stable kind and words for people.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: &'static str,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new("BadRequest", message)
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        json!({"kind": self.kind, "code": null, "codeName": null, "message": self.message})
+    }
+}
+
+/// sandi's errors are finer than the official kinds; several become `InvalidMessage` (spec 04 §10).
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::NoKeyTypeIdentifier => "NoKeyTypeIdentifier",
+            Error::BadKeyType(_) => "BadKeyType",
+            Error::BadKeyLength(_) => "BadKeyLength",
+            Error::BadKemKeyType(_) => "BadKEMKeyType",
+            Error::BadKemKeyLength(_) => "BadKEMKeyLength",
+            Error::BadKemCiphertextLength(_) => "BadKEMCiphertextLength",
+            Error::WrongKemKeyType { .. } => "WrongKEMKeyType",
+            Error::InvalidKeyAgreement => "InvalidKeyAgreement",
+            Error::InvalidProtobuf => "InvalidProtobuf",
+            Error::CiphertextTooShort(_) => "CiphertextTooShort",
+            Error::InvalidServiceId => "InvalidServiceId",
+            Error::InvalidProtocolAddress => "InvalidProtocolAddress",
+            Error::InvalidRegistrationId => "InvalidRegistrationId",
+            Error::InvalidArgument => "InvalidArgument",
+            Error::LegacyCiphertextVersion(_) => "LegacyCiphertextVersion",
+            Error::UnrecognizedCiphertextVersion(_) => "UnrecognizedCiphertextVersion",
+            Error::UnrecognizedMessageVersion(_) => "UnrecognizedMessageVersion",
+            Error::SignatureValidationFailed => "SignatureValidationFailed",
+            Error::DuplicatedMessage { .. } => "DuplicatedMessage",
+            Error::ReusedBaseKey => "KyberReplay",
+            Error::UntrustedIdentity => "UntrustedIdentity",
+            Error::SessionNotFound => "SessionNotFound",
+            Error::InvalidPreKeyId(_) => "InvalidPreKeyId",
+            Error::InvalidSignedPreKeyId(_) => "InvalidSignedPreKeyId",
+            Error::InvalidKyberPreKeyId(_) => "InvalidKyberPreKeyId",
+            Error::InvalidSession => "InvalidSession",
+            Error::InvalidState => "InvalidState",
+            _ => "InvalidMessage",
+        };
+        Self::new(kind, error.to_string())
+    }
+}

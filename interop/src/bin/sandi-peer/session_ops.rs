@@ -1,0 +1,277 @@
+//! Ops on sessions and stored records.
+
+use prost::Message;
+use sandi::keys::IdentityKey;
+use sandi::migrate::official;
+use sandi::session::{Requirements, Session};
+use sandi::{Address, Policy};
+use sandi_interop::json::{b64, b64_or_null};
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::party::Party;
+use crate::request::Request;
+use crate::{Reply, Server};
+
+pub(crate) const OPS: &[&str] = &[
+    "session.info",
+    "session.ratchetKeyMatches",
+    "session.archive",
+    "session.delete",
+    "session.export",
+    "session.import",
+    "record.get",
+    "record.put",
+    "record.delete",
+    "record.list",
+];
+
+impl Server {
+    /// The address that `field` names.
+    pub(crate) fn peer(&self, request: &Request<'_>, field: &str) -> Result<Address, Failure> {
+        let v3 = self.policy == Policy::V3;
+        request.address(field, v3, |handle| {
+            self.parties.get(handle).map(|party| party.address.clone())
+        })
+    }
+}
+
+pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply {
+    if let Some(op) = op.strip_prefix("record.") {
+        return record(server, op, request);
+    }
+    let peer = server.peer(request, "peer")?;
+    let (party, _) = server.party(request.text("party")?)?;
+    match op {
+        "session.info" => Ok(info(party, &peer, request)),
+        "session.ratchetKeyMatches" => {
+            let key = request.public_key("publicKey")?;
+            let session = party.sessions.get(&peer);
+            let matches = session.is_some_and(|session| session.current_ratchet_key_matches(&key));
+            Ok(json!({ "matches": matches }))
+        }
+        "session.archive" => {
+            let session = party
+                .sessions
+                .get_mut(&peer)
+                .ok_or_else(|| Failure::from(sandi::Error::SessionNotFound))?;
+            session.archive_current();
+            Ok(json!({}))
+        }
+        "session.delete" => Ok(json!({"deleted": party.sessions.remove(&peer).is_some()})),
+        "session.export" => {
+            let record = party.sessions.get(&peer).map(official::encode_session);
+            Ok(json!({"bytes": b64_or_null(record.as_ref().map(|bytes| bytes.as_slice()))}))
+        }
+        "session.import" => {
+            let session = official::decode_session(&request.bytes("bytes")?)?;
+            import(party, peer, session);
+            Ok(json!({}))
+        }
+        _ => Err(Failure::bad_request(op)),
+    }
+}
+
+/// A session that is moved in brings the peer's identity, unless one is known.
+fn import(party: &mut Party, peer: Address, session: Session) {
+    if let Some(identity) = session.remote_identity() {
+        party.identities.entry(peer.clone()).or_insert(*identity);
+    }
+    party.sessions.insert(peer, session);
+}
+
+fn record(server: &mut Server, op: &str, request: &Request<'_>) -> Reply {
+    let kind = request.text("kind")?;
+    let peer = match (op, kind) {
+        ("list", _) => None,
+        (_, "session" | "identity") => Some(server.peer(request, "peer")?),
+        _ => None,
+    };
+    let (party, _) = server.party(request.text("party")?)?;
+    if op == "list" {
+        let names = |keys: Vec<&Address>| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
+        return Ok(match kind {
+            "preKey" => json!({"keys": party.pre_keys.keys().collect::<Vec<_>>()}),
+            "signedPreKey" => json!({"keys": party.signed_pre_keys.keys().collect::<Vec<_>>()}),
+            "kyberPreKey" => json!({"keys": party.kem_pre_keys.keys().collect::<Vec<_>>()}),
+            "session" => json!({"keys": names(party.sessions.keys().collect())}),
+            "identity" => json!({"keys": names(party.identities.keys().collect())}),
+            _ => return Err(Failure::new("NotImplemented", format!("no records of kind {kind}"))),
+        });
+    }
+    if let Some(peer) = peer {
+        return record_of_peer(party, op, kind, peer, request);
+    }
+    let id = request.number("keyId")?;
+    let bytes = match (op, kind) {
+        ("get", "preKey") => party.pre_keys.get(&id).map(official::encode_pre_key),
+        ("get", "signedPreKey") => {
+            party.signed_pre_keys.get(&id).map(official::encode_signed_pre_key)
+        }
+        ("get", "kyberPreKey") => {
+            party.kem_pre_keys.get(&id).map(|(key, _)| official::encode_kem_pre_key(key))
+        }
+        ("put", "preKey") => {
+            party.pre_keys.insert(id, official::decode_pre_key(&request.bytes("bytes")?)?);
+            return Ok(json!({}));
+        }
+        ("put", "signedPreKey") => {
+            let key = official::decode_signed_pre_key(&request.bytes("bytes")?)?;
+            party.signed_pre_keys.insert(id, key);
+            return Ok(json!({}));
+        }
+        ("put", "kyberPreKey") => {
+            let key = official::decode_kem_pre_key(&request.bytes("bytes")?)?;
+            party.kem_pre_keys.insert(id, (key, request.flag("oneTime", false)));
+            return Ok(json!({}));
+        }
+        ("delete", "preKey") => {
+            return Ok(json!({"deleted": party.pre_keys.remove(&id).is_some()}));
+        }
+        ("delete", "signedPreKey") => {
+            return Ok(json!({"deleted": party.signed_pre_keys.remove(&id).is_some()}));
+        }
+        ("delete", "kyberPreKey") => {
+            return Ok(json!({"deleted": party.kem_pre_keys.remove(&id).is_some()}));
+        }
+        _ => return Err(Failure::new("NotImplemented", format!("record.{op} of kind {kind}"))),
+    };
+    Ok(json!({"bytes": b64_or_null(bytes.as_ref().map(|bytes| bytes.as_slice()))}))
+}
+
+fn record_of_peer(
+    party: &mut Party,
+    op: &str,
+    kind: &str,
+    peer: Address,
+    request: &Request<'_>,
+) -> Reply {
+    match (op, kind) {
+        ("get", "session") => {
+            let record = party.sessions.get(&peer).map(official::encode_session);
+            Ok(json!({"bytes": b64_or_null(record.as_ref().map(|bytes| bytes.as_slice()))}))
+        }
+        ("put", "session") => {
+            let session = official::decode_session(&request.bytes("bytes")?)?;
+            import(party, peer, session);
+            Ok(json!({}))
+        }
+        ("delete", "session") => Ok(json!({"deleted": party.sessions.remove(&peer).is_some()})),
+        ("get", "identity") => {
+            let key = party.known(&peer).map(|key| key.encode());
+            Ok(json!({"bytes": b64_or_null(key.as_ref().map(|key| key.as_slice()))}))
+        }
+        ("put", "identity") => {
+            party.identities.insert(peer, IdentityKey::decode(&request.bytes("bytes")?)?);
+            Ok(json!({}))
+        }
+        ("delete", "identity") => Ok(json!({"deleted": party.identities.remove(&peer).is_some()})),
+        _ => Err(Failure::bad_request(op)),
+    }
+}
+
+// What `session.info` shows of a session, read from its official record (spec 08 §1).
+
+#[derive(Clone, PartialEq, Message)]
+struct RecordFields {
+    #[prost(message, optional, tag = "1")]
+    current: Option<StateFields>,
+    #[prost(message, repeated, tag = "2")]
+    archived: Vec<StateFields>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StateFields {
+    #[prost(uint32, tag = "1")]
+    version: u32,
+    #[prost(uint32, tag = "5")]
+    previous_counter: u32,
+    #[prost(message, optional, tag = "6")]
+    sender: Option<ChainFields>,
+    #[prost(message, repeated, tag = "7")]
+    receivers: Vec<ChainFields>,
+    #[prost(message, optional, tag = "9")]
+    pending: Option<PendingFields>,
+    #[prost(bytes = "vec", tag = "13")]
+    base_key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "15")]
+    spqr: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ChainFields {
+    #[prost(bytes = "vec", tag = "1")]
+    ratchet_key: Vec<u8>,
+    #[prost(message, optional, tag = "3")]
+    chain_key: Option<ChainKeyFields>,
+    #[prost(message, repeated, tag = "4")]
+    skipped: Vec<SkippedFields>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ChainKeyFields {
+    #[prost(uint32, tag = "1")]
+    index: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct SkippedFields {
+    #[prost(uint32, tag = "1")]
+    counter: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct PendingFields {
+    #[prost(uint32, optional, tag = "1")]
+    pre_key_id: Option<u32>,
+    #[prost(int32, tag = "3")]
+    signed_pre_key_id: i32,
+    #[prost(uint64, tag = "4")]
+    created: u64,
+}
+
+fn info(party: &Party, peer: &Address, request: &Request<'_>) -> Value {
+    let Some(session) = party.sessions.get(peer) else {
+        return json!({"exists": false, "hasCurrentState": false});
+    };
+    let record = official::encode_session(session);
+    let fields = RecordFields::decode(record.as_slice()).unwrap_or_default();
+    // The official query asks for all three since 0.100 (spec 04 §7.1); that of a party without SPQR
+    // or without PQXDH asks for what its sessions can have.
+    let usable = session
+        .is_usable(Requirements { not_stale: true, ..Requirements::default() }, request.now());
+    json!({
+        "exists": true,
+        "hasCurrentState": usable,
+        "sessionVersion": session.session_version(),
+        "remoteRegistrationId": session.remote_registration_id(),
+        "localRegistrationId": session.local_registration_id(),
+        "current": fields.current.as_ref().map(show_state),
+        "previousSessions": fields.archived.iter().map(show_state).collect::<Vec<_>>(),
+        "recordLength": record.len(),
+    })
+}
+
+fn show_state(state: &StateFields) -> Value {
+    let chain = |chain: &ChainFields| {
+        json!({
+            "ratchetKey": b64(&chain.ratchet_key),
+            "index": chain.chain_key.as_ref().map_or(0, |key| key.index),
+            "skipped": chain.skipped.iter().map(|key| key.counter).collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "sessionVersion": state.version,
+        "previousCounter": state.previous_counter,
+        "senderChain": state.sender.as_ref().map(chain),
+        "receiverChains": state.receivers.iter().map(chain).collect::<Vec<_>>(),
+        "pendingPreKey": state.pending.as_ref().map(|pending| json!({
+            "preKeyId": pending.pre_key_id,
+            "signedPreKeyId": pending.signed_pre_key_id,
+            "timestamp": pending.created,
+        })),
+        "baseKey": b64(&state.base_key),
+        "aliceBaseKey": b64(&state.base_key),
+        "pqRatchetStateLength": state.spqr.len(),
+    })
+}

@@ -1,0 +1,7 @@
+//! sandi with today's official library: version 4, PQXDH and SPQR, each side initiating.
+
+mod common;
+
+pair!(sandi_and_official, V4, sandi(&[]), current(), strict, records, today);
+pair!(official_and_sandi, V4, current(), sandi(&[]), strict, records, today);
+pair!(sandi_and_sandi, V4, sandi(&[]), sandi(&[]), strict, records, today);
