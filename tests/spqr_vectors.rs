@@ -115,8 +115,8 @@ fn check_state(step: &Json, party: &Spqr) {
 }
 
 /// Replays the steps of a conversation. With `import`, a party's state goes through its encoding at
-/// every step that has a dump.
-fn replay(conversation: &Json, import: bool) -> usize {
+/// every step that has a dump; with `compact`, through sandi's own encoding at every step.
+fn replay(conversation: &Json, import: bool, compact: bool) -> usize {
     let mut parties: BTreeMap<&str, Spqr> =
         ["a", "b"].into_iter().map(|name| (name, party(conversation, name))).collect();
     for (name, party) in &parties {
@@ -176,6 +176,11 @@ fn replay(conversation: &Json, import: bool) -> usize {
         if import && step.get("dump").is_some() {
             *who = Spqr::import_official(&who.export_official()).unwrap();
         }
+        if compact {
+            let official = who.export_official();
+            *who = Spqr::decode_compact(&who.encode_compact()).unwrap();
+            assert_eq!(who.export_official(), official, "the compact state holds everything");
+        }
     }
     steps.len()
 }
@@ -195,15 +200,48 @@ fn conversations() -> Vec<(String, Json)> {
 #[test]
 fn s10_1_to_14_every_conversation_is_byte_identical() {
     for (name, conversation) in conversations() {
-        println!("{name}: {} steps", replay(&conversation, false));
+        println!("{name}: {} steps", replay(&conversation, false, false));
     }
 }
 
 #[test]
 fn s10_15_a_conversation_goes_on_from_every_dumped_state() {
     for (name, conversation) in conversations() {
-        println!("{name}: {} steps", replay(&conversation, true));
+        println!("{name}: {} steps", replay(&conversation, true, false));
     }
+}
+
+#[test]
+fn s10_15_a_conversation_goes_on_from_the_compact_state_of_every_step() {
+    for (name, conversation) in conversations() {
+        println!("{name}: {} steps", replay(&conversation, false, true));
+        println!("{name}: {} steps, imported", replay(&conversation, true, true));
+    }
+}
+
+#[test]
+fn compact_states_that_are_cut_changed_or_of_a_later_version_never_panic() {
+    let mut rng = Recorded(vec![7; 64]);
+    let key = Secret::new([1; 32]);
+    let mut party = Spqr::new(Direction::A2B, Version::V1, &key, Limits::default());
+    party.send(&mut rng).unwrap();
+    let state = party.encode_compact();
+    for length in 1..state.len() {
+        assert!(Spqr::decode_compact(&state[..length]).is_err(), "cut to {length} bytes");
+    }
+    let mut later = state.clone();
+    later[0] = 2;
+    assert_eq!(Spqr::decode_compact(&later).err(), Some(SpqrError::StateDecode));
+    for at in 0..state.len() {
+        for bit in 0..8 {
+            let mut changed = state.clone();
+            changed[at] ^= 1 << bit;
+            if let Ok(party) = Spqr::decode_compact(&changed) {
+                let _ = party.prepare_send(&mut Recorded(vec![7; 64]));
+            }
+        }
+    }
+    assert!(Spqr::decode_compact(&[]).unwrap().is_off());
 }
 
 #[test]

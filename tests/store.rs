@@ -279,12 +279,9 @@ fn the_conformance_suite_catches_wrong_stores() {
             self.1(&mut self.0, changes)
         }
     }
+    type Edit = fn(&MemoryStore, &RecordKey, Expected, Write) -> Option<(Expected, Write)>;
     /// The entries of `changes`, each as `edit` makes it.
-    fn edited(
-        changes: &Changes,
-        edit: fn(&MemoryStore, &RecordKey, Expected, Write) -> Option<(Expected, Write)>,
-        store: &MemoryStore,
-    ) -> Changes {
+    fn edited(changes: &Changes, edit: Edit, store: &MemoryStore) -> Changes {
         let mut out = Changes::new();
         for (key, change) in changes.iter() {
             if let Some((expected, write)) =

@@ -16,6 +16,7 @@
 //! | `erasure`, `gf16` | bytes to chunks and back | §5 |
 //! | `message` | the wire format | §9 |
 //! | `state_encoding` | the official stored state | §10 |
+//! | `compact` | sandi's own stored state, of seeds and bytes as they came | |
 //!
 //! # Two halves
 //!
@@ -63,6 +64,7 @@
 mod authenticator;
 mod braid;
 mod chain;
+mod compact;
 
 mod erasure;
 mod error;

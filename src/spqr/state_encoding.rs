@@ -76,14 +76,14 @@ impl Spqr {
 
 // -- negotiation record and chain set -------------------------------------------------------------
 
-fn write_negotiation(w: &mut Writer<'_>, open: &Negotiation) {
+pub(super) fn write_negotiation(w: &mut Writer<'_>, open: &Negotiation) {
     w.bytes(1, open.auth_key.expose());
     w.uint_nonzero(2, direction_number(open.direction));
     w.uint_nonzero(3, u32::from(open.min_version == Version::V1));
     w.message(4, |w| write_limits(w, &open.limits));
 }
 
-fn read_negotiation(value: Value<'_>) -> Result<Negotiation, SpqrError> {
+pub(super) fn read_negotiation(value: Value<'_>) -> Result<Negotiation, SpqrError> {
     let [auth_key, direction, min_version, limits] = fields(bytes(Some(value))?)?;
     Ok(Negotiation {
         auth_key: secret(auth_key)?,
@@ -152,7 +152,7 @@ fn write_half(w: &mut Writer<'_>, chain: &Chain, skipped: Option<&SkippedKeys>) 
     }
 }
 
-fn read_chain_set(value: Value<'_>) -> Result<ChainSet, SpqrError> {
+pub(super) fn read_chain_set(value: Value<'_>) -> Result<ChainSet, SpqrError> {
     let encoded = bytes(Some(value))?;
     let [direction, current_epoch, next_root, send_epoch, limits] =
         fields_at(encoded, [1, 2, 4, 5, 6])?;
@@ -561,7 +561,7 @@ const fn points_needed<const N: usize>() -> u32 {
 // -- protobuf -------------------------------------------------------------------------------------
 
 /// The fields 1 to `N` of a message, none of them repeated; others are skipped.
-fn fields<const N: usize>(encoded: &[u8]) -> Result<[Option<Value<'_>>; N], SpqrError> {
+pub(super) fn fields<const N: usize>(encoded: &[u8]) -> Result<[Option<Value<'_>>; N], SpqrError> {
     let mut values = [None; N];
     for field in Reader::new(encoded) {
         let (number, value) = field.map_err(|_| SpqrError::StateDecode)?;
@@ -603,27 +603,27 @@ fn repeated(encoded: &[u8], wanted: u32) -> impl Iterator<Item = Result<&[u8], S
 }
 
 /// A `bytes` or message field that must be there.
-fn bytes(value: Option<Value<'_>>) -> Result<&[u8], SpqrError> {
+pub(super) fn bytes(value: Option<Value<'_>>) -> Result<&[u8], SpqrError> {
     value.and_then(|value| value.bytes().ok()).ok_or(SpqrError::StateDecode)
 }
 
 /// A `bytes` field of `N` bytes.
-fn array<const N: usize>(value: Option<Value<'_>>) -> Result<&[u8; N], SpqrError> {
+pub(super) fn array<const N: usize>(value: Option<Value<'_>>) -> Result<&[u8; N], SpqrError> {
     bytes(value)?.try_into().map_err(|_| SpqrError::StateDecode)
 }
 
 /// A `bytes` field of 32 secret bytes.
-fn secret(value: Option<Value<'_>>) -> Result<Secret<32>, SpqrError> {
+pub(super) fn secret(value: Option<Value<'_>>) -> Result<Secret<32>, SpqrError> {
     array(value).map(|bytes| Secret::new(*bytes))
 }
 
 /// A `uint64`, enum or bool field; 0 when absent.
-fn uint64(value: Option<Value<'_>>) -> Result<u64, SpqrError> {
+pub(super) fn uint64(value: Option<Value<'_>>) -> Result<u64, SpqrError> {
     value.map_or(Ok(0), |value| value.uint64().map_err(|_| SpqrError::StateDecode))
 }
 
 /// A `uint32` field; 0 when absent.
-fn uint32(value: Option<Value<'_>>) -> Result<u32, SpqrError> {
+pub(super) fn uint32(value: Option<Value<'_>>) -> Result<u32, SpqrError> {
     value.map_or(Ok(0), |value| value.uint32().map_err(|_| SpqrError::StateDecode))
 }
 
