@@ -25,6 +25,9 @@ pub const ALICE: &str = "9d0652a3-dcc3-4d11-975f-74d61598733f";
 pub const BOB: &str = "796abedb-ca4e-4f18-8803-1fde5b921f9f";
 pub const CAROL: &str = "dc249e7a-56ea-49cd-abce-aa3a0d65f6f0";
 
+/// Every dialect that a device can be limited to.
+pub const POLICIES: [Policy; 3] = [Policy::V3, Policy::V4_WITHOUT_SPQR, Policy::V4];
+
 /// Some time in 2026.
 pub const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -233,6 +236,12 @@ pub fn introduced(policy: Policy, one_time: bool) -> (Device, Device) {
     (alice, bob)
 }
 
+/// `from` starts a session with `to` from a fresh bundle with a one-time pre-key.
+pub fn meet(from: &mut Device, to: &mut Device) {
+    let bundle = to.bundle(true);
+    from.process(&to.address, &bundle).unwrap();
+}
+
 /// Alice and Bob in a session that both sides have used.
 pub fn conversing(policy: Policy) -> (Device, Device) {
     let (mut alice, mut bob) = introduced(policy, true);
@@ -250,4 +259,27 @@ pub fn send(
     let message = from.encrypt(&to.address, text)?;
     assert_eq!(to.decrypt(&from.address, &message)?, text);
     Ok(message.message_type)
+}
+
+/// The stored form of a device's session with `peer`: two equal ones are the same session, bit for bit.
+pub fn record(device: &Device, peer: &Device) -> Vec<u8> {
+    device
+        .sessions
+        .get(&peer.address)
+        .map(|session| sandi::migrate::official::encode_session(session).to_vec())
+        .unwrap_or_default()
+}
+
+/// Delivers `message` to `to`, which must refuse it with `error` and keep its session as it was.
+pub fn refused(to: &mut Device, from: &Device, message: &CiphertextMessage, error: Error) {
+    let before = record(to, from);
+    assert_eq!(to.decrypt(&from.address, message), Err(error));
+    assert!(record(to, from) == before, "a refused message changes nothing");
+}
+
+/// `message` with one bit changed.
+pub fn flipped(message: &CiphertextMessage, at: usize, bit: u32) -> CiphertextMessage {
+    let mut message = message.clone();
+    message.bytes[at] ^= 1 << bit;
+    message
 }
