@@ -211,6 +211,7 @@ const fn from_spqr(error: SpqrError) -> Error {
     match error {
         SpqrError::StateDecode => Error::InvalidState,
         SpqrError::Exhausted => Error::ChainExhausted,
+        SpqrError::KeyJump { .. } => Error::TooFarInFuture,
         _ => Error::Rejected,
     }
 }
