@@ -1,6 +1,13 @@
 //! Conversations recorded with other implementations, replayed: what they sent decrypts, and what we send is byte for
 //! byte what they decrypted. `SANDI_VECTORS` names another folder of the same layout.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
 
 mod common;
 
