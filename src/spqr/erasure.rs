@@ -217,20 +217,29 @@ fn exclusive_products<const N: usize>(factors: &PerRow) -> PerRow {
     // Across the lanes, in a butterfly: after distance 1, 2, 4, 8 a lane's `total` covers its block
     // of 2, 4, 8, 16 lanes and its `across` the same block without itself.
     let mut total = all;
-    let mut across = [1; LANES];
-    for distance in [1_usize, 2, 4, 8] {
-        let mut partner = [0; LANES];
-        for (lane, slot) in partner.iter_mut().enumerate() {
-            *slot = total.get(lane ^ distance).copied().unwrap_or(1);
-        }
+    let mut across = swap_lanes(&total, 1);
+    total = multiply_lanes(&total, &across);
+    for distance in [2, 4, 8] {
+        let partner = swap_lanes(&total, distance);
         across = multiply_lanes(&across, &partner);
-        total = multiply_lanes(&total, &partner);
+        if distance < 8 {
+            total = multiply_lanes(&total, &partner);
+        }
     }
     let mut products = others;
     for group in products.iter_mut().take(N.div_ceil(LANES)) {
         *group = multiply_lanes(group, &across);
     }
     products
+}
+
+/// Each lane's value from the lane at this distance, a power of two.
+fn swap_lanes(lanes: &Lanes, distance: usize) -> Lanes {
+    let mut swapped = [1; LANES];
+    for (lane, slot) in swapped.iter_mut().enumerate() {
+        *slot = lanes.get(lane ^ distance).copied().unwrap_or(1);
+    }
+    swapped
 }
 
 /// Products slot by slot, for as many groups as `N` slots fill.
@@ -242,29 +251,72 @@ fn multiply_groups<const N: usize>(a: &PerRow, b: &PerRow) -> PerRow {
     product
 }
 
+/// A row, as words to be added by XOR.
+type Words = [u64; CHUNK / 8];
+
 /// `sum_j weights[j]·rows[j]` in every lane.
+///
+/// The rows are taken four at a time, with a table of their sixteen sums. Its index is made of bits of
+/// the weights, which follow from chunk indices alone: public, as the rows are.
 fn combine(weights: &[u16], rows: &[Row]) -> Row {
-    let mut sum: Lanes = [0; LANES];
-    // Horner over the bits of the weights: sum = sum·x + (the rows whose weight has this bit).
-    // Selecting and adding are bitwise, so they work on the rows' bytes as they lie.
-    for bit in (0..16).rev() {
-        let mut selected = [0_u64; CHUNK / 8];
-        for (weight, row) in weights.iter().zip(rows) {
-            let mask = 0_u64.wrapping_sub(u64::from((weight >> bit) & 1));
-            for (to, bytes) in selected.iter_mut().zip(row.as_chunks::<8>().0) {
-                *to ^= u64::from_ne_bytes(*bytes) & mask;
+    // selected[bit] is the sum of the rows whose weight has this bit.
+    let mut selected = [[0_u64; CHUNK / 8]; 16];
+    for (weights, rows) in weights.chunks(4).zip(rows.chunks(4)) {
+        let mut sums = [[0_u64; CHUNK / 8]; 16];
+        let mut picks = 0_u64;
+        for (place, (weight, row)) in weights.iter().zip(rows).enumerate() {
+            let row = words_of(row);
+            // The sums with this row are those without it, and the row.
+            let (without, with) = sums.split_at_mut(1 << place);
+            for (without, with) in without.iter().zip(with) {
+                for ((with, without), row) in with.iter_mut().zip(without).zip(row) {
+                    *with = without ^ row;
+                }
+            }
+            picks |= spread(*weight) << place;
+        }
+        for selected in &mut selected {
+            let sum = sums.get((picks & 15) as usize).copied().unwrap_or_default();
+            picks >>= 4;
+            for (to, word) in selected.iter_mut().zip(sum) {
+                *to ^= word;
             }
         }
-        let mut selected_row = [0; CHUNK];
-        for (to, word) in selected_row.as_chunks_mut::<8>().0.iter_mut().zip(selected) {
-            *to = word.to_ne_bytes();
-        }
+    }
+    // Horner over the bits: sum = sum·x + selected.
+    let mut sum: Lanes = [0; LANES];
+    for words in selected.iter().rev() {
         double_lanes(&mut sum);
-        for (lane, bytes) in sum.iter_mut().zip(selected_row.as_chunks::<2>().0) {
-            *lane ^= u16::from_be_bytes(*bytes);
-        }
+        sum = add(&sum, &lanes_of(&row_of_words(words)));
     }
     row_of(&sum)
+}
+
+/// The bits of a weight, four places apart.
+const fn spread(weight: u16) -> u64 {
+    let mut bits = weight as u64;
+    bits = (bits | bits << 24) & 0x0000_00ff_0000_00ff;
+    bits = (bits | bits << 12) & 0x000f_000f_000f_000f;
+    bits = (bits | bits << 6) & 0x0303_0303_0303_0303;
+    (bits | bits << 3) & 0x1111_1111_1111_1111
+}
+
+/// A row's bytes as they lie; adding is bitwise.
+fn words_of(row: &Row) -> Words {
+    let mut words = [0; CHUNK / 8];
+    for (word, bytes) in words.iter_mut().zip(row.as_chunks::<8>().0) {
+        *word = u64::from_ne_bytes(*bytes);
+    }
+    words
+}
+
+/// The inverse of [`words_of`].
+fn row_of_words(words: &Words) -> Row {
+    let mut row = [0; CHUNK];
+    for (bytes, word) in row.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        *bytes = word.to_ne_bytes();
+    }
+    row
 }
 
 /// Compile-time constants of a code with `N` rows.

@@ -7,7 +7,9 @@
 //!
 //! What the code computes on is public: header, `ek`, `ct1`, `ct2` and chunk indices all travel in
 //! the clear. The field is constant-time all the same: there is no table, and no branch or memory
-//! index depends on an element. Bits select by mask, and exponents are constants.
+//! index depends on an element. Bits select by mask, and exponents are constants. The erasure code
+//! itself branches and indexes by chunk indices and by weights, which follow from chunk indices alone;
+//! never by the data of rows.
 
 /// `x^16 mod (x^16 + x^12 + x^3 + x + 1)`.
 const REDUCTION: u16 = 0x100b;
@@ -18,12 +20,18 @@ pub(super) const LANES: usize = 16;
 /// Sixteen elements that are worked on side by side; the compiler turns this into vector code.
 pub(super) type Lanes = [u16; LANES];
 
+/// All ones when the top bit is set, else zeros.
+#[inline]
+const fn top_bit_mask(a: u16) -> u16 {
+    // The sign of the number, spread by an arithmetic shift.
+    (a.cast_signed() >> 15).cast_unsigned()
+}
+
 /// `a·x`.
 #[inline]
 const fn double(a: u16) -> u16 {
-    // All ones when x^15 is set, which becomes x^16 and is folded.
-    let carry = 0_u16.wrapping_sub(a >> 15);
-    (a << 1) ^ (carry & REDUCTION)
+    // x^15 becomes x^16, which is folded.
+    (a << 1) ^ (top_bit_mask(a) & REDUCTION)
 }
 
 /// `a·b`. For compile-time tables and tests; the coders use [`multiply_lanes`].
@@ -70,10 +78,12 @@ pub(super) fn double_lanes(a: &mut Lanes) {
 #[inline]
 pub(super) fn multiply_lanes(a: &Lanes, b: &Lanes) -> Lanes {
     let mut product = [0_u16; LANES];
-    for bit in (0..16).rev() {
-        for ((lane, a), b) in product.iter_mut().zip(a).zip(b) {
-            let selected = 0_u16.wrapping_sub((b >> bit) & 1);
-            *lane = double(*lane) ^ (a & selected);
+    // Horner over the bits of b, the highest first: it is always the top bit of `bits`.
+    let mut bits = *b;
+    for _ in 0..16 {
+        for ((lane, a), bits) in product.iter_mut().zip(a).zip(&mut bits) {
+            *lane = double(*lane) ^ (a & top_bit_mask(*bits));
+            *bits <<= 1;
         }
     }
     product

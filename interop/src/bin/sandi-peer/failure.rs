@@ -28,13 +28,13 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match error {
-            Error::NoKeyTypeIdentifier => "NoKeyTypeIdentifier",
+            Error::NoKeyTypeIdentifier => "NoKeyType",
             Error::BadKeyType(_) => "BadKeyType",
             Error::BadKeyLength(_) => "BadKeyLength",
-            Error::BadKemKeyType(_) => "BadKEMKeyType",
-            Error::BadKemKeyLength(_) => "BadKEMKeyLength",
-            Error::BadKemCiphertextLength(_) => "BadKEMCiphertextLength",
-            Error::WrongKemKeyType { .. } => "WrongKEMKeyType",
+            // the driver's kinds, derived from the official texts
+            Error::BadKemKeyType(_) | Error::WrongKemKeyType { .. } => "BadKemKeyType",
+            Error::BadKemKeyLength(_) => "BadKemKeyLength",
+            Error::BadKemCiphertextLength(_) => "BadKemCiphertextLength",
             Error::InvalidKeyAgreement => "InvalidKeyAgreement",
             Error::InvalidProtobuf => "InvalidProtobuf",
             Error::CiphertextTooShort(_) => "CiphertextTooShort",
