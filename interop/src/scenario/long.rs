@@ -1,7 +1,10 @@
 //! Thousands of messages, long enough for the post-quantum ratchet to pass through several epochs.
 
+use serde_json::json;
+
 use super::random::Dice;
-use crate::pair::Pair;
+use crate::json::{b64, unb64};
+use crate::pair::{Pair, PairDialect};
 
 /// Sixty bursts of up to ninety messages, alternately one-sided and mutual; a fifth of each is lost and
 /// the rest arrives in random order. All that arrives decrypts to what was sent.
@@ -32,4 +35,15 @@ pub fn thousands_with_loss_and_reorder(pair: &Pair) {
         }
     }
     assert!(count > 2000, "{count} messages");
+    if pair.dialect == PairDialect::V4 {
+        for (from, to) in [(&alice, &bob), (&bob, &alice)] {
+            let message = from.send(to, b"last");
+            let fields = json!({"type": message.kind, "bytes": b64(&message.bytes)});
+            let seen = to.side().must("message.inspect", fields);
+            // version, then the epoch as a varint of one byte (spec 10 §9)
+            let spqr = unb64(&seen["pqRatchet"]).expect("an SPQR message");
+            assert!((4..0x80).contains(&spqr[1]), "epoch {}", spqr[1]);
+            to.receive(from, &message, b"last");
+        }
+    }
 }
