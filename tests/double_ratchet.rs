@@ -507,3 +507,18 @@ fn decrypting_in_place_gives_the_same_and_leaves_a_forgery_as_it_came() {
         }
     }
 }
+
+#[test]
+fn debug_shows_no_secret_of_a_session_sound_or_corrupt() {
+    let (alice, bob) = conversing(Policy::V4);
+    let bytes = record(&bob, &alice);
+    let corrupt = edited(&bytes, false, |state| state[1] = 5);
+    for bytes in [bytes, corrupt] {
+        let shown = format!("{:?}", decode_session(&bytes).unwrap());
+        // three bytes in a row as a list or as hex: the root key, field 4
+        let at = bytes.windows(2).position(|w| w == [0x22, 32]).unwrap() + 2;
+        let [a, b, c] = bytes[at..at + 3] else { panic!() };
+        assert!(!shown.contains(&format!("{a}, {b}, {c}")), "{shown}");
+        assert!(!shown.contains(&format!("{a:02x}{b:02x}{c:02x}")), "{shown}");
+    }
+}

@@ -22,6 +22,7 @@ pub(crate) mod state;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::fmt;
 
 pub use accept::{Accepted, PreKeys, UsedPreKeys};
 pub use encrypt::CiphertextMessage;
@@ -34,6 +35,7 @@ use crate::keys::{IdentityKey, IdentityKeyPair, PublicKey};
 use crate::time::Timestamp;
 use crate::wire::PreKeySignalMessage;
 use state::State;
+use zeroize::Zeroizing;
 
 /// The two ends of a session, as this device names them.
 ///
@@ -68,11 +70,21 @@ pub struct Requirements {
 }
 
 /// A state as a record holds it: usable, or bytes of a stored record that are not.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) enum Slot {
     Usable(Box<State>),
-    /// A corrupt or unknown stored state, kept so that the record's other states stay usable.
-    Unusable(Vec<u8>),
+    /// A corrupt or unknown stored state, kept so that the record's other states stay usable. It may
+    /// hold keys: wiped on drop, opaque in `Debug`.
+    Unusable(Zeroizing<Vec<u8>>),
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usable(state) => state.fmt(f),
+            Self::Unusable(bytes) => write!(f, "Unusable({} bytes)", bytes.len()),
+        }
+    }
 }
 
 impl Slot {

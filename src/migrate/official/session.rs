@@ -57,7 +57,7 @@ pub fn encode_session(session: &Session) -> Zeroizing<Vec<u8>> {
             let spqr = Zeroizing::new(state.spqr.export_official());
             Zeroizing::new(writer::encode(|w| write_state(w, state, &spqr)))
         }
-        Slot::Unusable(bytes) => Zeroizing::new(bytes.clone()),
+        Slot::Unusable(bytes) => bytes.clone(),
     };
     let current = session.current_slot().map(encode);
     let archived: Vec<_> = session.archived_slots().iter().map(encode).collect();
@@ -72,7 +72,7 @@ pub fn encode_session(session: &Session) -> Zeroizing<Vec<u8>> {
 fn read_slot(bytes: &[u8]) -> Slot {
     match read_state(bytes) {
         Ok(state) => Slot::Usable(Box::new(state)),
-        Err(_) => Slot::Unusable(bytes.to_vec()),
+        Err(_) => Slot::Unusable(Zeroizing::new(bytes.to_vec())),
     }
 }
 
