@@ -92,6 +92,10 @@ pub enum Error {
     InvalidSession,
     /// A stored value other than a session is corrupt.
     InvalidState,
+    /// A stored record was written by a later version of this library; the value is the version byte.
+    FutureRecord(u8),
+    /// An operation was not given a record that it needs: load what its `needs` names.
+    NotLoaded,
     /// A chain has reached its last index, 2^32 - 1, and cannot be used further.
     ChainExhausted,
 }
@@ -135,6 +139,8 @@ impl fmt::Display for Error {
             Self::InvalidKyberPreKeyId(id) => write!(f, "KEM pre-key {id} is unknown"),
             Self::InvalidSession => f.write_str("session state is corrupt"),
             Self::InvalidState => f.write_str("stored state is corrupt"),
+            Self::FutureRecord(v) => write!(f, "stored record of version {v} is too new"),
+            Self::NotLoaded => f.write_str("a record that the operation needs was not loaded"),
             Self::ChainExhausted => f.write_str("chain has reached its last index"),
         }
     }

@@ -68,7 +68,9 @@ pub use address::{Address, DeviceId, ServiceId, ServiceIdKind};
 pub use dialect::{Dialect, Policy};
 pub use error::Error;
 pub use secret::Secret;
-pub use store::{Changes, CommitError, MemoryStore, Record, RecordKey, SealedStore, Store};
+pub use store::{
+    Changes, CommitError, MemoryStore, Record, RecordKey, SealedStore, Snapshot, Store,
+};
 pub use time::Timestamp;
 
 /// The operating system's random generator. Panics when the system cannot give random bytes, which no

@@ -20,6 +20,7 @@ mod key;
 mod memory;
 mod record;
 mod sealed;
+mod snapshot;
 
 use core::fmt;
 
@@ -28,6 +29,7 @@ pub use key::RecordKey;
 pub use memory::MemoryStore;
 pub use record::Record;
 pub use sealed::{SealedError, SealedStore};
+pub use snapshot::Snapshot;
 
 /// Durable records, committed all or nothing.
 ///
