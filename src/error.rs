@@ -44,6 +44,11 @@ pub enum Error {
     /// A value given by the caller is missing or out of range.
     InvalidArgument,
 
+    /// The number of iterations of a fingerprint is not 2 to 1,000,000 (spec 07 §1).
+    InvalidIterationCount(u32),
+    /// A scanned fingerprint cannot be read (spec 07 §3.1).
+    FingerprintParsing,
+
     // -- versions -------------------------------------------------------------------------------
     /// The message's session version is older than any supported one.
     LegacyCiphertextVersion(u8),
@@ -51,6 +56,13 @@ pub enum Error {
     UnrecognizedCiphertextVersion(u8),
     /// The first byte of a message that is not a ciphertext is unknown.
     UnrecognizedMessageVersion(u8),
+    /// A scanned fingerprint has another version than ours (spec 07 §3.2).
+    FingerprintVersionMismatch {
+        /// The version scanned; 0 when absent.
+        theirs: u32,
+        /// Our version.
+        ours: u32,
+    },
     /// This device's policy does not accept or offer the session version (spec 03 §5.3).
     DialectRefused(u8),
 
@@ -119,6 +131,11 @@ impl fmt::Display for Error {
             Self::InvalidProtocolAddress => f.write_str("protocol address is out of range"),
             Self::InvalidRegistrationId => f.write_str("registration id is out of range"),
             Self::InvalidArgument => f.write_str("argument is missing or out of range"),
+            Self::InvalidIterationCount(n) => write!(f, "fingerprint of {n} iterations"),
+            Self::FingerprintParsing => f.write_str("fingerprint cannot be read"),
+            Self::FingerprintVersionMismatch { theirs, ours } => {
+                write!(f, "fingerprint of version {theirs}, ours is {ours}")
+            }
             Self::LegacyCiphertextVersion(v) => write!(f, "session version {v} is too old"),
             Self::UnrecognizedCiphertextVersion(v) => write!(f, "session version {v} is unknown"),
             Self::UnrecognizedMessageVersion(b) => write!(f, "message version {b:#04x} is unknown"),

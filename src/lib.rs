@@ -11,6 +11,8 @@
 //! | talk to one peer device | [`session::Session`]: `initiate`, `accept`, `encrypt`, `decrypt` |
 //! | choose what to speak and accept | [`Policy`] |
 //! | read a message's fields | [`wire`] |
+//! | compare safety numbers | [`fingerprint`] |
+//! | send and receive files | [`attachment`] |
 //! | keep records | [`store`] |
 //! | move from another implementation | [`migrate`] |
 //! | the post-quantum ratchet alone | [`spqr`] |
@@ -31,7 +33,8 @@
 //! * Parsers give a typed error on any bytes.
 //!
 //! The specification that doc comments cite is numbered 01 (keys), 02 (pre-keys), 03 (handshakes), 04
-//! (Double Ratchet, messages, sessions), 08 (stored records), 10 (SPQR).
+//! (Double Ratchet, messages, sessions), 07 (fingerprints), 08 (stored records), 09 (attachments and other
+//! extras), 10 (SPQR), 20 to 26 (the WhatsApp family).
 #![no_std]
 
 extern crate alloc;
@@ -51,6 +54,8 @@ mod secret;
 mod time;
 // Floor 2
 pub mod address;
+pub mod attachment;
+pub mod fingerprint;
 pub mod keys;
 pub mod prekey;
 pub mod store;

@@ -5,7 +5,8 @@
 
 use aes::Aes256;
 use aes::cipher::block_padding::Pkcs7;
-use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use aes::cipher::{Array, BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use subtle::{Choice, ConstantTimeEq, ConstantTimeGreater};
 
 use crate::error::Error;
 use crate::secret::Secret;
@@ -55,4 +56,58 @@ pub(crate) fn decrypt_in_place(
         .decrypt_padded::<Pkcs7>(buffer)
         .map(<[u8]>::len)
         .map_err(|_| Error::Rejected)
+}
+
+/// AES-256-CBC encryption of a stream in whole blocks; padding is the caller's.
+pub(crate) struct CbcEncryptor(cbc::Encryptor<Aes256>);
+
+impl CbcEncryptor {
+    /// Starts at `iv`.
+    pub(crate) fn new(key: &Secret<32>, iv: &[u8; BLOCK]) -> Self {
+        Self(cbc::Encryptor::<Aes256>::new(key.expose().into(), iv.into()))
+    }
+
+    /// Encrypts whole blocks in place. Bytes behind the last whole block stay as they are.
+    pub(crate) fn blocks(&mut self, buffer: &mut [u8]) {
+        let (blocks, _) = Array::slice_as_chunks_mut(buffer);
+        self.0.encrypt_blocks(blocks);
+    }
+}
+
+/// AES-256-CBC decryption of a stream in whole blocks; padding is the caller's.
+pub(crate) struct CbcDecryptor(cbc::Decryptor<Aes256>);
+
+impl CbcDecryptor {
+    /// Starts at `iv`.
+    pub(crate) fn new(key: &Secret<32>, iv: &[u8; BLOCK]) -> Self {
+        Self(cbc::Decryptor::<Aes256>::new(key.expose().into(), iv.into()))
+    }
+
+    /// Decrypts whole blocks in place. Bytes behind the last whole block stay as they are.
+    pub(crate) fn blocks(&mut self, buffer: &mut [u8]) {
+        let (blocks, _) = Array::slice_as_chunks_mut(buffer);
+        self.0.decrypt_blocks(blocks);
+    }
+}
+
+/// The length of a PKCS#7 padding at the end of `block`, 1 to 16, in constant time; `None` when it is
+/// not well formed.
+pub(crate) fn pkcs7_len(block: &[u8; BLOCK]) -> Option<usize> {
+    let [.., n] = *block;
+    let mut bad = Choice::from(0);
+    for (i, byte) in (1..=16u8).rev().zip(block) {
+        // i counts from the end, 16 for the first byte: a byte belongs to the padding iff i <= n
+        let inside = !i.ct_gt(&n);
+        bad |= inside & !byte.ct_eq(&n);
+    }
+    bad |= n.ct_eq(&0) | n.ct_gt(&16);
+    if bool::from(bad) { None } else { Some(usize::from(n)) }
+}
+
+/// Writes the PKCS#7 padding behind the first `used` bytes of the last block; `used` is below 16.
+pub(crate) fn pkcs7_pad(block: &mut [u8; BLOCK], used: usize) {
+    let n = BLOCK.saturating_sub(used);
+    for byte in block.iter_mut().skip(used) {
+        *byte = u8::try_from(n).unwrap_or(0);
+    }
 }

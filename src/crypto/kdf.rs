@@ -2,7 +2,8 @@
 
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha1::Sha1;
+use sha2::{Sha256, Sha512};
 
 use crate::secret::Secret;
 
@@ -21,6 +22,11 @@ impl HmacKey {
         Self(Hmac::new_from_slice(key).expect("HMAC takes any key length"))
     }
 
+    /// An HMAC over a stream.
+    pub(crate) fn stream(&self) -> HmacStream {
+        HmacStream(self.0.clone())
+    }
+
     /// `HMAC(key, parts)`, where the parts are concatenated.
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> Secret<32> {
         let mut state = self.0.clone();
@@ -31,6 +37,57 @@ impl HmacKey {
         out.expose_mut().copy_from_slice(&state.finalize().into_bytes());
         out
     }
+}
+
+/// HMAC-SHA-256 over a stream.
+#[derive(Clone)]
+pub(crate) struct HmacStream(Hmac<Sha256>);
+
+impl HmacStream {
+    /// Absorbs `bytes`.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The MAC of all that was absorbed so far; the stream goes on.
+    pub(crate) fn current(&self) -> [u8; 32] {
+        self.0.clone().finalize().into_bytes().into()
+    }
+
+    /// The MAC of all that was absorbed.
+    pub(crate) fn finish(self) -> [u8; 32] {
+        self.0.finalize().into_bytes().into()
+    }
+}
+
+/// `HMAC-SHA-512(key, parts)`, where the parts are concatenated.
+#[allow(clippy::expect_used)] // HMAC takes keys of any length (RFC 2104 §2)
+#[allow(dead_code)] // for the rooms to come
+pub(crate) fn hmac_sha512(key: &[u8], parts: &[&[u8]]) -> [u8; 64] {
+    let mut state: Hmac<Sha512> = Hmac::new_from_slice(key).expect("HMAC takes any key length");
+    for part in parts {
+        state.update(part);
+    }
+    state.finalize().into_bytes().into()
+}
+
+/// `HMAC-SHA-1(key, parts)`, the authentication of SRTP (RFC 3711 §4.2.1).
+#[allow(clippy::expect_used)] // HMAC takes keys of any length (RFC 2104 §2)
+#[allow(dead_code)] // for the rooms to come
+pub(crate) fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
+    let mut state: Hmac<Sha1> = Hmac::new_from_slice(key).expect("HMAC takes any key length");
+    for part in parts {
+        state.update(part);
+    }
+    state.finalize().into_bytes().into()
+}
+
+/// `PBKDF2-HMAC-SHA-256(password, salt, iterations, 32)` (RFC 8018).
+#[allow(dead_code)] // for the rooms to come
+pub(crate) fn pbkdf2(password: &[u8], salt: &[u8], iterations: u32) -> Secret<32> {
+    let mut out = Secret::zero();
+    pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, iterations, out.expose_mut());
+    out
 }
 
 /// `HKDF(salt, ikm, info, N)`; `None` is the RFC default salt of 32 zero bytes. `info` is concatenated.

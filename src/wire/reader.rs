@@ -39,6 +39,11 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// A `string` field: UTF-8.
+    pub(crate) fn string(self) -> Result<&'a str, Error> {
+        core::str::from_utf8(self.bytes()?).map_err(|_| Error::InvalidProtobuf)
+    }
+
     /// A `uint64` field.
     pub(crate) const fn uint64(self) -> Result<u64, Error> {
         match self {

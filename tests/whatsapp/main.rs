@@ -1,0 +1,9 @@
+//! The leaf rooms: fingerprints, files, message content, calls, backups, linking, business, app state. Replays the files
+//! under `tests/vectors/whatsapp/` and the conformance scenarios of spec 07, 09 and 20 to 26.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
+
+mod data;
+mod fingerprint;
+mod media;
+mod signal_attachment;
