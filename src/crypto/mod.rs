@@ -4,20 +4,14 @@
 //! |---|---|---|
 //! | [`x25519`] | key agreement (RFC 7748) with the all-zero check | x25519-dalek |
 //! | [`xeddsa`] | signatures by X25519 keys, the canonical check | curve25519-dalek, ed25519-dalek |
-//! | [`hash`] | SHA-256, SHA-512, MD5 as a checksum | sha2, md-5 |
-//! | [`kdf`] | HMAC-SHA-256, HMAC-SHA-512, HMAC-SHA-1, HKDF-SHA-256, PBKDF2 | hmac, hkdf, pbkdf2, sha2, sha1 |
+//! | [`hash`] | SHA-256, SHA-512 | sha2 |
+//! | [`kdf`] | HMAC-SHA-256, HKDF-SHA-256 | hmac, hkdf, sha2 |
 //! | [`cbc`] | AES-256-CBC with PKCS#7 padding, whole or as a stream | aes, cbc |
-//! | [`ctr`] | AES-128-CTR, AES-256-CTR | aes, ctr |
-//! | [`aead`] | AES-256-GCM, AES-128-GCM with a 16-byte nonce | aes-gcm |
-//! | [`gcm_stream`] | AES-256-GCM with a 16-byte nonce over a stream | aes, ctr, ghash |
+//! | [`aead`] | AES-256-GCM | aes-gcm |
 //! | [`kem`] | Kyber1024, ML-KEM-1024, split ML-KEM-768 | libcrux-ml-kem |
 
 pub(crate) mod aead;
 pub(crate) mod cbc;
-#[allow(dead_code)] // for the rooms to come
-pub(crate) mod ctr;
-#[allow(dead_code)] // for the rooms to come
-pub(crate) mod gcm_stream;
 pub(crate) mod hash;
 pub(crate) mod kdf;
 pub(crate) mod kem;

@@ -51,13 +51,17 @@ impl DeviceKeys {
     /// many devices small.
     #[must_use]
     pub fn hashed(&self) -> [u8; 64] {
-        // h = sortedKeys; 5200 times h = SHA-512(h || sortedKeys)
-        let mut h = sha512(&[&self.0, &self.0]);
-        for _ in 1..ITERATIONS {
-            h = sha512(&[&h, &self.0]);
-        }
-        h
+        hash_keys(&self.0)
     }
+}
+
+/// `h = sortedKeys`, then 5200 times `h = SHA-512(h || sortedKeys)` (spec 25 §3).
+pub(super) fn hash_keys(keys: &[u8]) -> [u8; 64] {
+    let mut h = sha512(&[keys, keys]);
+    for _ in 1..ITERATIONS {
+        h = sha512(&[&h, keys]);
+    }
+    h
 }
 
 /// The 60-digit code of two users.

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use subtle::ConstantTimeEq;
 
-use super::{DeviceKeys, ITERATIONS};
-use crate::crypto::hash::sha512;
+use super::DeviceKeys;
+use super::security_code::hash_keys;
 use crate::error::Error;
 use crate::wire::reader::Reader;
 use crate::wire::writer::{self, Writer};
@@ -141,14 +141,9 @@ impl QrParty {
     }
 
     fn key_hash(&self) -> Option<Vec<u8>> {
-        self.hashed_public_key.clone().or_else(|| {
-            let keys = self.public_key.as_deref()?;
-            let mut h = sha512(&[keys, keys]);
-            for _ in 1..ITERATIONS {
-                h = sha512(&[&h, keys]);
-            }
-            Some(h.to_vec())
-        })
+        self.hashed_public_key
+            .clone()
+            .or_else(|| self.public_key.as_deref().map(|keys| hash_keys(keys).to_vec()))
     }
 }
 
