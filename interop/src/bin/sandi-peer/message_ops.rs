@@ -59,13 +59,19 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
                 Timestamp(request.long("timestamp")?),
                 request.number("deviceId")?,
             )?;
-            Ok(show_error(&message))
+            let mut shown = show_error(&message);
+            shown["bytes"] = b64(&message.encode());
+            shown["plaintextContent"] = b64(&PlaintextContent::encode(&message));
+            Ok(shown)
         }
         "dem.inspect" => Ok(show_error(&DecryptionErrorMessage::parse(&request.bytes("bytes")?)?)),
         "dem.extract" => {
             // the body of a PlaintextContent is what follows its first byte
             let content = [&[0xC0], request.bytes("body")?.as_slice()].concat();
-            Ok(show_error(&PlaintextContent::parse(&content)?.decryption_error_message()?))
+            let message = PlaintextContent::parse(&content)?.decryption_error_message()?;
+            let mut shown = show_error(&message);
+            shown["bytes"] = b64(&message.encode());
+            Ok(shown)
         }
         "plaintextContent.fromDem" => {
             let message = DecryptionErrorMessage::parse(&request.bytes("bytes")?)?;
@@ -300,10 +306,8 @@ fn build(request: &Request<'_>) -> Reply {
 fn show_error(message: &DecryptionErrorMessage) -> Value {
     let ratchet_key = message.ratchet_key().map(|key| key.encode());
     json!({
-        "bytes": b64(&message.encode()),
         "timestamp": message.timestamp().as_millis(),
         "deviceId": message.device_id(),
         "ratchetKey": b64_or_null(ratchet_key.as_ref().map(|key| key.as_slice())),
-        "plaintextContent": b64(&PlaintextContent::encode(message)),
     })
 }

@@ -1,7 +1,7 @@
 //! Ops on sessions and stored records.
 
 use prost::Message;
-use sandi::keys::IdentityKey;
+use sandi::keys::{IdentityKey, KeyPair};
 use sandi::migrate::official;
 use sandi::session::{Requirements, Session};
 use sandi::{Address, Policy};
@@ -24,6 +24,7 @@ pub(crate) const OPS: &[&str] = &[
     "record.put",
     "record.delete",
     "record.list",
+    "record.inspect",
 ];
 
 impl Server {
@@ -82,6 +83,9 @@ fn import(party: &mut Party, peer: Address, session: Session) {
 
 fn record(server: &mut Server, op: &str, request: &Request<'_>) -> Reply {
     let kind = request.text("kind")?;
+    if op == "inspect" {
+        return inspect(kind, &request.bytes("bytes")?);
+    }
     let peer = match (op, kind) {
         ("list", _) => None,
         (_, "session" | "identity") => Some(server.peer(request, "peer")?),
@@ -168,6 +172,49 @@ fn record_of_peer(
         ("delete", "identity") => Ok(json!({"deleted": party.identities.remove(&peer).is_some()})),
         _ => Err(Failure::bad_request(op)),
     }
+}
+
+/// The fields of a record of a key, and what encoding it again gives.
+fn inspect(kind: &str, bytes: &[u8]) -> Reply {
+    let show_pair = |pair: &KeyPair, id: u32, reserialized: &[u8]| {
+        json!({
+            "reserialized": b64(reserialized),
+            "keyId": id,
+            "publicKey": b64(&pair.public_key().encode()),
+            "privateKey": b64(pair.private_key().secret().expose()),
+        })
+    };
+    let mut shown;
+    let (signature, created) = match kind {
+        "preKey" => {
+            let key = official::decode_pre_key(bytes)?;
+            return Ok(show_pair(key.key_pair(), key.id(), &official::encode_pre_key(&key)));
+        }
+        "signedPreKey" => {
+            let key = official::decode_signed_pre_key(bytes)?;
+            shown = show_pair(key.key_pair(), key.id(), &official::encode_signed_pre_key(&key));
+            (*key.signature(), key.created())
+        }
+        "kyberPreKey" => {
+            let key = official::decode_kem_pre_key(bytes)?;
+            let secret = key.key_pair().secret_key();
+            let secret =
+                [&[secret.kem_type().byte()], secret.secret().expose().as_slice()].concat();
+            shown = json!({
+                "reserialized": b64(&official::encode_kem_pre_key(&key)),
+                "keyId": key.id(),
+                "publicKey": b64(&key.key_pair().public_key().encode()),
+                "secretKey": b64(&secret),
+            });
+            (*key.signature(), key.created())
+        }
+        _ => {
+            return Err(Failure::new("NotImplemented", format!("record.inspect of kind {kind}")));
+        }
+    };
+    shown["signature"] = b64(&signature);
+    shown["timestamp"] = created.as_millis().into();
+    Ok(shown)
 }
 
 // What `session.info` shows of a session, read from its official record (spec 08 §1).
