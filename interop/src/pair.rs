@@ -479,15 +479,27 @@ impl<'p> Party<'p> {
     /// When either side refuses.
     #[must_use]
     pub fn moved_to<'q>(&self, side: &'q Side, peer: &Party<'_>) -> Party<'q> {
-        let mut more = self.identity();
-        more.push(("registrationId", self.must("party.info", json!({}))["registrationId"].clone()));
-        let moved = side.party(self.dialect, &self.name, self.device, &more);
-        let record = self.side.must("session.export", self.fields(peer))["bytes"].clone();
-        assert!(record.is_string(), "a session to move");
+        let moved = self.emigrated_to(side);
+        let exported = self.side.must("session.export", self.fields(peer));
         let mut fields = moved.fields(peer);
-        fields["bytes"] = record;
+        // bytes, or libsignal-node's JSON
+        let form = if self.side.is_node() { "record" } else { "bytes" };
+        assert!(!exported[form].is_null(), "a session to move");
+        fields[form] = exported[form].clone();
         side.must("session.import", fields);
         moved
+    }
+
+    /// The same device in another peer, with its identity and nothing else.
+    ///
+    /// # Panics
+    ///
+    /// When either side refuses.
+    #[must_use]
+    pub fn emigrated_to<'q>(&self, side: &'q Side) -> Party<'q> {
+        let mut more = self.identity();
+        more.push(("registrationId", self.must("party.info", json!({}))["registrationId"].clone()));
+        side.party(self.dialect, &self.name, self.device, &more)
     }
 
     /// Removes the party from its peer.

@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod forgery;
 pub mod identity;
 pub mod long;
+pub mod moving;
 pub mod prekeys;
 pub mod random;
 pub mod records;

@@ -1,7 +1,7 @@
 //! Ops on pre-keys and bundles.
 
 use sandi::keys::{IdentityKey, KemPublicKey, KeyPair, PrivateKey, PublicKey, Signature};
-use sandi::migrate::official;
+use sandi::migrate::{node, official};
 use sandi::prekey::{
     BundleKemPreKey, BundlePreKey, BundleSignedPreKey, KemPreKey, PreKey, PreKeyBundle, PreKeyId,
     SignedPreKey,
@@ -20,6 +20,8 @@ pub(crate) const OPS: &[&str] = &[
     "preKey.generate",
     "signedPreKey.generate",
     "kyberPreKey.generate",
+    "preKey.import",
+    "signedPreKey.import",
     "bundle.export",
     "bundle.generate",
     "bundle.check",
@@ -85,6 +87,22 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
             });
             party.kem_pre_keys.insert(id, (key, request.flag("oneTime", false)));
             Ok(reply)
+        }
+        // as libsignal-node's driver shows them
+        "preKey.import" => {
+            let id = request.number("keyId")?;
+            let key = node::decode_pre_key(id, request.json().to_string().as_bytes())?;
+            party.pre_keys.insert(id, key);
+            Ok(json!({}))
+        }
+        "signedPreKey.import" => {
+            let id = request.number("keyId")?;
+            let shown = json!({
+                "keyId": id, "keyPair": request.json(), "signature": request.value("signature"),
+            });
+            let key = node::decode_signed_pre_key(shown.to_string().as_bytes(), request.now())?;
+            party.signed_pre_keys.insert(id, key);
+            Ok(json!({}))
         }
         "bundle.export" => {
             let bundle = bundle_of(

@@ -15,6 +15,11 @@ impl<'r> Request<'r> {
         Self(request)
     }
 
+    /// The whole request.
+    pub(crate) const fn json(&self) -> &'r Value {
+        self.0
+    }
+
     /// A field, or null.
     pub(crate) fn value(&self, field: &str) -> &'r Value {
         &self.0[field]

@@ -2,7 +2,7 @@
 
 use prost::Message;
 use sandi::keys::{IdentityKey, KeyPair};
-use sandi::migrate::official;
+use sandi::migrate::{node, official};
 use sandi::session::{Requirements, Session};
 use sandi::{Address, Policy};
 use sandi_interop::json::{b64, b64_or_null};
@@ -65,12 +65,24 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
             Ok(json!({"bytes": b64_or_null(record.as_ref().map(|bytes| bytes.as_slice()))}))
         }
         "session.import" => {
-            let session = official::decode_session(&request.bytes("bytes")?)?;
+            let session = match request.value("record") {
+                Value::Null => official::decode_session(&request.bytes("bytes")?)?,
+                json => decode_node(json, party)?,
+            };
             import(party, peer, session);
             Ok(json!({}))
         }
         _ => Err(Failure::bad_request(op)),
     }
+}
+
+/// A record of libsignal-node, all of which must be readable.
+fn decode_node(json: &Value, party: &Party) -> Result<Session, Failure> {
+    let decoded = node::decode_session(json.to_string().as_bytes(), party.local())?;
+    if decoded.unreadable > 0 {
+        return Err(Failure::new("InvalidSession", "a session of the record is corrupt"));
+    }
+    Ok(decoded.session)
 }
 
 /// A session that is moved in brings the peer's identity, unless one is known.
