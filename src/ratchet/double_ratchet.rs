@@ -10,6 +10,7 @@ use crate::dialect::MAX_RECEIVER_CHAINS;
 use crate::error::Error;
 use crate::keys::{KeyPair, PublicKey};
 use crate::secret::Secret;
+use crate::store::pages::{Bookkeeping, Pages};
 
 /// Root key, sending chain and receiving chains.
 ///
@@ -23,6 +24,24 @@ pub(crate) struct DoubleRatchet {
     pub(crate) receivers: Vec<ReceiverChain>,
     /// Counter of the last message of the previous sending chain, 0 for none (spec 04 §3).
     pub(crate) previous_counter: u32,
+    /// What became of receiving chains that are no longer there.
+    pub(crate) dropped: Bookkeeping<DroppedChains>,
+}
+
+/// For storing: receiving chains that were dropped.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DroppedChains {
+    /// How many, modulo 256: stored keys name their chain by a number that counts dropped ones too.
+    pub(crate) count: u8,
+    /// The pages of their keys, since the state was stored.
+    dirty: Pages,
+}
+
+impl DroppedChains {
+    /// As a stored record names them: their keys are gone from there too.
+    pub(crate) const fn new(count: u8) -> Self {
+        Self { count, dirty: Pages::NONE }
+    }
 }
 
 /// What sending one message takes and changes.
@@ -71,6 +90,7 @@ impl DoubleRatchet {
             sender: Some(SenderChain { ratchet_key, chain_key: send_chain }),
             receivers,
             previous_counter: 0,
+            dropped: Bookkeeping::default(),
         })
     }
 
@@ -81,6 +101,7 @@ impl DoubleRatchet {
             sender: Some(SenderChain { ratchet_key: signed_pre_key, chain_key: chain0 }),
             receivers: Vec::with_capacity(MAX_RECEIVER_CHAINS),
             previous_counter: 0,
+            dropped: Bookkeeping::default(),
         }
     }
 
@@ -170,11 +191,26 @@ impl DoubleRatchet {
                 self.sender = Some(SenderChain { ratchet_key, chain_key });
                 // append at the end; drop from the front beyond five
                 while self.receivers.len() >= MAX_RECEIVER_CHAINS {
-                    self.receivers.remove(0);
+                    let oldest = self.receivers.remove(0);
+                    self.dropped.0.count = self.dropped.0.count.wrapping_add(1);
+                    self.dropped.0.dirty.insert_all(oldest.skipped.pages());
                 }
                 self.receivers.push(chain);
             }
         }
         Ok(())
+    }
+
+    /// Pages of the skipped keys that have come and gone since the last [`clean`](Self::clean).
+    pub(crate) fn dirty(&self) -> Pages {
+        let mut dirty = self.dropped.0.dirty;
+        self.receivers.iter().for_each(|chain| dirty.insert_all(chain.skipped.dirty()));
+        dirty
+    }
+
+    /// Notes that the skipped keys are stored as they are.
+    pub(crate) fn clean(&mut self) {
+        self.dropped.0.dirty = Pages::NONE;
+        self.receivers.iter_mut().for_each(|chain| chain.skipped.clean());
     }
 }

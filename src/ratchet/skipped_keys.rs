@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::MessageSecret;
 use crate::dialect::MAX_MESSAGE_KEYS;
+use crate::store::pages::{Bookkeeping, Pages};
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Skipped {
@@ -16,38 +17,61 @@ pub(crate) struct Skipped {
 
 /// Skipped keys of one receiver chain, oldest first, at most [`MAX_MESSAGE_KEYS`].
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct SkippedKeys(Vec<Skipped>);
+pub(crate) struct SkippedKeys {
+    entries: Vec<Skipped>,
+    /// Pages of the keys that have come and gone since the state was stored.
+    dirty: Bookkeeping<Pages>,
+}
 
 impl SkippedKeys {
     /// Takes entries of a stored record, oldest first. `None` unless their counters ascend strictly
     /// and there are at most 2,000.
     pub(crate) fn from_entries(entries: Vec<Skipped>) -> Option<Self> {
         let ascending = entries.is_sorted_by(|a, b| a.counter < b.counter);
-        (ascending && entries.len() <= MAX_MESSAGE_KEYS).then_some(Self(entries))
+        let dirty = Bookkeeping::default();
+        (ascending && entries.len() <= MAX_MESSAGE_KEYS).then_some(Self { entries, dirty })
     }
 
     /// The entries, oldest first.
     pub(crate) fn entries(&self) -> &[Skipped] {
-        &self.0
+        &self.entries
+    }
+
+    /// Pages of the keys that have come and gone since the last [`clean`](Self::clean).
+    pub(crate) const fn dirty(&self) -> Pages {
+        self.dirty.0
+    }
+
+    /// Notes that the keys are stored as they are.
+    pub(crate) const fn clean(&mut self) {
+        self.dirty = Bookkeeping(Pages::NONE);
+    }
+
+    /// The pages of all keys, and those noted as changed.
+    pub(crate) fn pages(&self) -> Pages {
+        let mut pages = self.dirty();
+        self.entries.iter().for_each(|entry| pages.insert_counter(entry.counter));
+        pages
     }
 
     /// Where the key of `counter` is, if it is kept.
     pub(crate) fn position(&self, counter: u32) -> Option<usize> {
-        self.0.binary_search_by_key(&counter, |entry| entry.counter).ok()
+        self.entries.binary_search_by_key(&counter, |entry| entry.counter).ok()
     }
 
     pub(crate) fn get(&self, at: usize) -> Option<&MessageSecret> {
-        self.0.get(at).map(|entry| &entry.secret)
+        self.entries.get(at).map(|entry| &entry.secret)
     }
 
     /// Removes the entry at `at`, leaving no copy of it behind.
     pub(crate) fn remove(&mut self, at: usize) {
-        let Some(tail) = self.0.get_mut(at..) else { return };
+        let Some(tail) = self.entries.get_mut(at..) else { return };
         let Some(first) = tail.first_mut() else { return };
+        self.dirty.0.insert_counter(first.counter);
         first.secret = MessageSecret::zero();
         tail.rotate_left(1);
         // What is cut off is the zeroed entry: truncating drops it where it lies.
-        self.0.truncate(self.0.len().saturating_sub(1));
+        self.entries.truncate(self.entries.len().saturating_sub(1));
     }
 
     /// Appends `newer` entries, evicting the oldest beyond 2,000.
@@ -55,19 +79,23 @@ impl SkippedKeys {
         if newer.is_empty() {
             return;
         }
-        if self.0.is_empty() {
-            self.0 = newer;
+        newer.iter().for_each(|entry| self.dirty.0.insert_counter(entry.counter));
+        if self.entries.is_empty() {
+            self.entries = newer;
             return;
         }
-        let total = self.0.len().saturating_add(newer.len());
-        let evicted = total.saturating_sub(MAX_MESSAGE_KEYS).min(self.0.len());
+        let total = self.entries.len().saturating_add(newer.len());
+        let evicted = total.saturating_sub(MAX_MESSAGE_KEYS).min(self.entries.len());
         // A vector that grows by itself leaves a copy of its entries behind: move them by hand into
         // one of the right size, and let the old one wipe itself.
         let mut merged = Vec::with_capacity(total.saturating_sub(evicted));
-        for old in self.0.iter().skip(evicted).chain(newer.iter()) {
+        for old in self.entries.iter().take(evicted) {
+            self.dirty.0.insert_counter(old.counter);
+        }
+        for old in self.entries.iter().skip(evicted).chain(newer.iter()) {
             merged.push(Skipped { counter: old.counter, secret: old.secret.duplicate() });
         }
-        self.0 = merged;
+        self.entries = merged;
     }
 }
 

@@ -82,8 +82,7 @@ impl Session {
         }
         // 2. archived sessions, newest first; corrupt ones are skipped
         for (index, state) in self
-            .archived
-            .iter()
+            .archived_slots()
             .enumerate()
             .filter_map(|(index, slot)| Some((index, Slot::usable(slot)?)))
         {
@@ -119,7 +118,14 @@ impl Session {
         rng: &mut impl CryptoRng,
     ) -> Result<(), Error> {
         let state = self.state_mut(at).ok_or(Error::InvalidSession)?;
+        let ran_spqr = state.runs_spqr();
         state.commit(authentic, rng)?;
+        // a peer that switched SPQR off took its skipped keys with it
+        let switched_off = ran_spqr && !state.runs_spqr();
+        self.stored.0.note_change();
+        if switched_off {
+            self.stored.0.replace_current();
+        }
         if let At::Archived(index) = at {
             self.promote_archived(index);
         }

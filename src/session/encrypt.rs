@@ -67,6 +67,8 @@ impl Session {
         if state.is_stale(now) {
             return Err(Error::SessionNotFound);
         }
-        state.encrypt(addresses, plaintext, trusted, rng, out)
+        let message_type = state.encrypt(addresses, plaintext, trusted, rng, out)?;
+        self.stored.0.note_change();
+        Ok(message_type)
     }
 }

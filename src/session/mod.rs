@@ -8,6 +8,7 @@
 //! | `decrypt` | wire to plaintext, over current and archived states (spec 04 §4 and §6) |
 //! | `state` | one session's state, and what a message does to it |
 //! | `pending` | the pre-key data of a session that the peer has not answered yet |
+//! | `storage` | records: what is loaded, what is saved |
 //!
 //! Nothing here reads a store, a clock or a random generator of its own. Every operation that fails
 //! leaves the [`Session`] bit for bit as it was.
@@ -18,6 +19,7 @@ mod encrypt;
 mod initiate;
 pub(crate) mod pending;
 pub(crate) mod state;
+mod storage;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -32,9 +34,11 @@ use crate::address::Address;
 use crate::dialect::ARCHIVED_STATES_MAX;
 use crate::error::Error;
 use crate::keys::{IdentityKey, IdentityKeyPair, PublicKey};
+use crate::store::pages::Bookkeeping;
 use crate::time::Timestamp;
 use crate::wire::PreKeySignalMessage;
 use state::State;
+use storage::Stored;
 use zeroize::Zeroizing;
 
 /// The two ends of a session, as this device names them.
@@ -115,34 +119,54 @@ enum At {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Session {
     current: Option<Slot>,
-    archived: VecDeque<Slot>,
+    archived: VecDeque<Archived>,
+    stored: Bookkeeping<Stored>,
+}
+
+/// An archived state, and the number of the record that holds it, if one does.
+#[derive(Debug, PartialEq, Eq)]
+struct Archived {
+    slot: Slot,
+    number: Bookkeeping<Option<u8>>,
+}
+
+impl Archived {
+    const fn unsaved(slot: Slot) -> Self {
+        Self { slot, number: Bookkeeping(None) }
+    }
 }
 
 impl Session {
     /// A record without any session.
     #[must_use]
     pub const fn new() -> Self {
-        Self { current: None, archived: VecDeque::new() }
+        Self { current: None, archived: VecDeque::new(), stored: Bookkeeping(Stored::nothing()) }
     }
 
     /// Joins stored states; archived ones newest first, of which at most 40 are kept.
     pub(crate) fn from_slots(current: Option<Slot>, mut archived: VecDeque<Slot>) -> Self {
         archived.truncate(ARCHIVED_STATES_MAX);
-        Self { current, archived }
+        let mut stored = Stored::nothing();
+        stored.replace_current();
+        Self {
+            current,
+            archived: archived.into_iter().map(Archived::unsaved).collect(),
+            stored: Bookkeeping(stored),
+        }
     }
 
     pub(crate) const fn current_slot(&self) -> Option<&Slot> {
         self.current.as_ref()
     }
 
-    pub(crate) const fn archived_slots(&self) -> &VecDeque<Slot> {
-        &self.archived
+    pub(crate) fn archived_slots(&self) -> impl ExactSizeIterator<Item = &Slot> {
+        self.archived.iter().map(|archived| &archived.slot)
     }
 
     fn state(&self, at: At) -> Option<&State> {
         match at {
             At::Current => self.current.as_ref(),
-            At::Archived(index) => self.archived.get(index),
+            At::Archived(index) => self.archived.get(index).map(|archived| &archived.slot),
         }
         .and_then(Slot::usable)
     }
@@ -150,7 +174,7 @@ impl Session {
     fn state_mut(&mut self, at: At) -> Option<&mut State> {
         match at {
             At::Current => self.current.as_mut(),
-            At::Archived(index) => self.archived.get_mut(index),
+            At::Archived(index) => self.archived.get_mut(index).map(|archived| &mut archived.slot),
         }
         .and_then(Slot::usable_mut)
     }
@@ -239,20 +263,23 @@ impl Session {
             state.pending = None;
         }
         self.archived.truncate(ARCHIVED_STATES_MAX.saturating_sub(1));
-        self.archived.push_front(slot);
+        self.archived.push_front(Archived::unsaved(slot));
+        self.stored.0.replace_current();
     }
 
     /// Makes `state` current and archives what was (spec 04 §7).
     fn promote(&mut self, state: State) {
         self.archive_current();
         self.current = Some(Slot::Usable(Box::new(state)));
+        self.stored.0.replace_current();
     }
 
     /// Makes the archived session at `index` current and archives what was.
     fn promote_archived(&mut self, index: usize) {
-        if let Some(slot) = self.archived.remove(index) {
+        if let Some(archived) = self.archived.remove(index) {
             self.archive_current();
-            self.current = Some(slot);
+            self.current = Some(archived.slot);
+            self.stored.0.replace_current();
         }
     }
 
@@ -274,7 +301,7 @@ impl Session {
         if self.current_state().is_some_and(matches) {
             return Ok(Some(At::Current));
         }
-        for (index, slot) in self.archived.iter().enumerate() {
+        for (index, slot) in self.archived_slots().enumerate() {
             if matches(slot.usable().ok_or(Error::InvalidSession)?) {
                 return Ok(Some(At::Archived(index)));
             }

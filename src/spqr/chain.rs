@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 
 use crate::crypto::kdf;
 use crate::secret::Secret;
+use crate::store::pages::Pages;
 
 use super::error::SpqrError;
 use super::limits::{Direction, Limits};
@@ -63,6 +64,8 @@ pub(super) struct ChainSet {
     /// Root of the next epoch.
     pub(super) next_root: Secret<32>,
     pub(super) limits: Limits,
+    /// Pages of the skipped keys of links that went, since the state was stored.
+    pub(super) dropped: Pages,
 }
 
 /// A new epoch's chains, not yet in the set.
@@ -95,7 +98,15 @@ impl ChainSet {
         let NewEpoch { next_root, link } = NewEpoch::split(direction, &out);
         let mut links = Vec::with_capacity(4);
         links.push(link);
-        Self { direction, current_epoch: 0, send_epoch: 0, links, next_root, limits }
+        Self {
+            direction,
+            current_epoch: 0,
+            send_epoch: 0,
+            links,
+            next_root,
+            limits,
+            dropped: Pages::NONE,
+        }
     }
 
     /// Chains of epoch `E` from its epoch secret.
@@ -147,7 +158,9 @@ impl ChainSet {
             let oldest_kept = step.epoch.saturating_sub(EPOCHS_KEPT);
             let dropped = oldest_kept.saturating_sub(self.first_epoch());
             let dropped = usize::try_from(dropped).unwrap_or(usize::MAX).min(self.links.len());
-            drop(self.links.drain(..dropped));
+            for link in self.links.drain(..dropped) {
+                self.dropped.insert_all(link.skipped.pages());
+            }
             if let Some(before) = self.position(step.epoch) {
                 for link in self.links.iter_mut().take(before) {
                     link.send.next = None;
@@ -247,7 +260,7 @@ impl ChainSet {
     }
 
     /// The key epoch of the oldest link.
-    fn first_epoch(&self) -> u64 {
+    pub(super) fn first_epoch(&self) -> u64 {
         let count = u64::try_from(self.links.len()).unwrap_or(u64::MAX);
         self.current_epoch.saturating_add(1).saturating_sub(count)
     }

@@ -54,17 +54,26 @@ impl Spqr {
     /// 36 bytes for each skipped key.
     #[must_use]
     pub fn encode_compact(&self) -> Vec<u8> {
-        let Some(active) = &self.0 else { return Vec::new() };
+        if self.is_off() {
+            return Vec::new();
+        }
         writer::encode(|w| {
             w.raw(&[VERSION]);
-            if let Some(open) = active.keys.negotiation() {
-                w.message(1, |w| write_negotiation(w, open));
-            }
-            if let Some(set) = active.keys.chains() {
-                w.message(2, |w| write_chain_set(w, set));
-            }
-            w.message(3, |w| write_braid(w, &active.braid));
+            self.write_compact(w, true);
         })
+    }
+
+    /// The fields of [`encode_compact`](Self::encode_compact), with or without the skipped keys. Nothing
+    /// for V0.
+    pub(crate) fn write_compact(&self, w: &mut Writer<'_>, skipped: bool) {
+        let Some(active) = &self.0 else { return };
+        if let Some(open) = active.keys.negotiation() {
+            w.message(1, |w| write_negotiation(w, open));
+        }
+        if let Some(set) = active.keys.chains() {
+            w.message(2, |w| write_chain_set(w, set, skipped));
+        }
+        w.message(3, |w| write_braid(w, &active.braid));
     }
 
     /// Reads a state written by [`encode_compact`](Self::encode_compact). Costs up to one ML-KEM-768 key
@@ -74,11 +83,19 @@ impl Spqr {
     ///
     /// [`SpqrError::StateDecode`] when it is corrupt, cut short, or of a version that is not known.
     pub fn decode_compact(state: &[u8]) -> Result<Self, SpqrError> {
-        let encoded = match state.split_first() {
-            None => return Ok(Self::off()),
-            Some((&VERSION, encoded)) => encoded,
-            Some(_) => return Err(SpqrError::StateDecode),
-        };
+        match state.split_first() {
+            None => Ok(Self::off()),
+            Some((&VERSION, encoded)) => Self::read_compact(encoded),
+            Some(_) => Err(SpqrError::StateDecode),
+        }
+    }
+
+    /// Reads the fields that [`write_compact`](Self::write_compact) wrote; V0 has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode_compact`](Self::decode_compact).
+    pub(crate) fn read_compact(encoded: &[u8]) -> Result<Self, SpqrError> {
         let [negotiation, chains, braid] = fields(encoded)?;
         let negotiation = negotiation.map(read_negotiation).transpose()?;
         let chains = chains.map(read_chain_set).transpose()?;

@@ -17,6 +17,7 @@
 //! | `message` | the wire format | §9 |
 //! | `state_encoding` | the official stored state | §10 |
 //! | `compact` | sandi's own stored state, of seeds and bytes as they came | |
+//! | `skipped_apart` | skipped keys, for a store that keeps them apart from the state | |
 //!
 //! # Two halves
 //!
@@ -73,6 +74,7 @@ mod limits;
 mod message;
 mod negotiation;
 mod skipped;
+mod skipped_apart;
 mod state_encoding;
 #[cfg(test)]
 mod vector_tests;

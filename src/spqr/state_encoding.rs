@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use crate::crypto::kem::split768::{CT1, DK, EK, ES, HEADER};
 use crate::secret::Secret;
+use crate::store::pages::Pages;
 use crate::wire::reader::{Reader, Value};
 use crate::wire::writer::{self, Writer};
 
@@ -67,7 +68,7 @@ impl Spqr {
                 w.message(1, |w| write_negotiation(w, open));
             }
             if let Some(set) = active.keys.chains() {
-                w.message(2, |w| write_chain_set(w, set));
+                w.message(2, |w| write_chain_set(w, set, true));
             }
             w.message(3, |w| write_braid(w, &active.braid));
         })
@@ -124,13 +125,14 @@ fn read_direction(value: Option<Value<'_>>) -> Result<Direction, SpqrError> {
     }
 }
 
-pub(super) fn write_chain_set(w: &mut Writer<'_>, set: &ChainSet) {
+/// Without `skipped` the keys of messages that did not arrive are left out.
+pub(super) fn write_chain_set(w: &mut Writer<'_>, set: &ChainSet, skipped: bool) {
     w.uint_nonzero(1, direction_number(set.direction));
     w.uint_nonzero(2, set.current_epoch);
     for link in &set.links {
         w.message(3, |w| {
             w.message(1, |w| write_half(w, &link.send, None));
-            w.message(2, |w| write_half(w, &link.receive, Some(&link.skipped)));
+            w.message(2, |w| write_half(w, &link.receive, skipped.then_some(&link.skipped)));
         });
     }
     w.bytes(4, set.next_root.expose());
@@ -171,6 +173,7 @@ pub(super) fn read_chain_set(value: Value<'_>) -> Result<ChainSet, SpqrError> {
         links,
         next_root: secret(next_root)?,
         limits,
+        dropped: Pages::NONE,
     };
     set.check()?;
     Ok(set)

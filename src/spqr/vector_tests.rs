@@ -281,7 +281,7 @@ fn chain_set() {
         let limits =
             Limits::new(number(&case["max_jump"]) as u32, number(&case["max_ooo_keys"]) as u32);
         let mut set = ChainSet::new(direction, &secret(&case["initial_key"]), limits);
-        let pb = |set: &ChainSet| writer::encode(|w| state_encoding::write_chain_set(w, set));
+        let pb = |set: &ChainSet| writer::encode(|w| state_encoding::write_chain_set(w, set, true));
         if let Some(expected) = case.get("initial_pb") {
             assert_eq!(pb(&set), bytes(expected));
         }

@@ -18,6 +18,7 @@ mod changes;
 pub mod conformance;
 mod key;
 mod memory;
+pub(crate) mod pages;
 mod record;
 mod sealed;
 mod snapshot;

@@ -16,6 +16,7 @@ use crate::session::pending::PendingPreKey;
 use crate::session::state::State;
 use crate::session::{Session, Slot};
 use crate::spqr::Spqr;
+use crate::store::pages::Bookkeeping;
 use crate::wire::reader::Reader;
 use crate::wire::writer::{self, Writer};
 
@@ -60,7 +61,7 @@ pub fn encode_session(session: &Session) -> Zeroizing<Vec<u8>> {
         Slot::Unusable(bytes) => bytes.clone(),
     };
     let current = session.current_slot().map(encode);
-    let archived: Vec<_> = session.archived_slots().iter().map(encode).collect();
+    let archived: Vec<_> = session.archived_slots().map(encode).collect();
     Zeroizing::new(writer::encode(|w| {
         w.bytes_option(1, current.as_ref().map(|bytes| bytes.as_slice()));
         for state in &archived {
@@ -147,6 +148,7 @@ fn read_state(bytes: &[u8]) -> Result<State, Error> {
             sender: fields.sender.map(chain::read_sender).transpose()?.flatten(),
             receivers,
             previous_counter: fields.previous_counter,
+            dropped: Bookkeeping::default(),
         },
         spqr,
     })
