@@ -20,6 +20,7 @@ use crate::session::pending::PendingPreKey;
 use crate::session::state::State;
 use crate::session::{LocalDevice, Session, Slot};
 use crate::spqr::Spqr;
+use crate::store::pages::Bookkeeping;
 
 /// The one version of records that is read.
 const VERSION: &str = "v1";
@@ -191,6 +192,7 @@ fn read_session(json: &RawValue, local: LocalDevice<'_>) -> Result<Read, Error> 
             receivers: newest_receivers(receivers, newest),
             // -1 where the chain before had sent nothing
             previous_counter: ratchet.previous_counter.and_then(Number::u32).unwrap_or(0),
+            dropped: Bookkeeping::default(),
         },
         spqr: Spqr::off(),
     };
