@@ -1,5 +1,6 @@
 //! The forms in which JavaScript stores write bytes, numbers and ordered maps.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
@@ -8,7 +9,7 @@ use base64ct::{Base64, Encoding};
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::error::Error;
-use crate::keys::{KeyPair, PrivateKey, PublicKey};
+use crate::keys::{PrivateKey, PublicKey};
 use crate::secret::Secret;
 
 /// The longest field of bytes that these records have: a signature.
@@ -52,15 +53,6 @@ impl Bytes {
     }
 }
 
-/// A key pair whose halves belong together.
-pub(super) fn key_pair(public: &Bytes, private: &Bytes) -> Result<KeyPair, Error> {
-    let (public, private) = (public.public_key()?, private.private_key()?);
-    if private.public_key() != public {
-        return Err(Error::InvalidState);
-    }
-    Ok(KeyPair::from_parts(public, private))
-}
-
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(BytesVisitor)
@@ -92,23 +84,16 @@ impl<'de> Visitor<'de> for BytesVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Bytes, A::Error> {
         let mut data = None;
-        while let Some(name) = fields.next_key::<FieldName>()? {
-            match name {
-                // Not an object again: `data` is text or numbers, which ends the recursion.
-                FieldName::Data => data = Some(fields.next_value::<BufferData>()?.0),
-                FieldName::Other => drop(fields.next_value::<IgnoredAny>()?),
+        while let Some(name) = fields.next_key::<String>()? {
+            if name == "data" {
+                // not an object again: that ends the recursion
+                data = Some(fields.next_value::<BufferData>()?.0);
+            } else {
+                fields.next_value::<IgnoredAny>()?;
             }
         }
         data.ok_or_else(|| A::Error::custom("data"))
     }
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum FieldName {
-    Data,
-    #[serde(other)]
-    Other,
 }
 
 /// The `data` of a serialized `Buffer`.
@@ -190,12 +175,6 @@ impl<'de> Deserialize<'de> for Number {
 /// An object's entries in the order in which they stand.
 pub(super) struct Entries<K, V>(pub(super) Vec<(K, V)>);
 
-impl<K, V> Default for Entries<K, V> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
 impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Entries<K, V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct EntriesVisitor<K, V>(PhantomData<(K, V)>);
@@ -217,3 +196,70 @@ impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Entries
         deserializer.deserialize_map(EntriesVisitor(PhantomData))
     }
 }
+
+/// What a field reads as that an object lacks: an error, unless there is a value for it.
+pub(super) trait Absent: Sized {
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+impl Absent for Bytes {}
+impl Absent for Number {}
+
+impl<T> Absent for Option<T> {
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<K, V> Absent for Entries<K, V> {
+    fn absent() -> Option<Self> {
+        Some(Self(Vec::new()))
+    }
+}
+
+/// An object of named fields, of which others are ignored. Written out here rather than derived, since the
+/// derive macros would be the crate's largest dependency.
+macro_rules! object {
+    ($(#[$doc:meta])* $Object:ident { $($field:ident: $Type:ty = $name:literal $(| $alias:literal)*,)* }) => {
+        $(#[$doc])*
+        pub(super) struct $Object {
+            $($field: $Type,)*
+        }
+
+        impl $crate::migrate::node::json::Absent for $Object {}
+
+        impl<'de> serde::de::Deserialize<'de> for $Object {
+            fn deserialize<D: serde::de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct ObjectVisitor;
+                impl<'de> serde::de::Visitor<'de> for ObjectVisitor {
+                    type Value = $Object;
+
+                    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(
+                        self,
+                        mut map: A,
+                    ) -> Result<$Object, A::Error> {
+                        $(let mut $field: Option<$Type> = None;)*
+                        while let Some(name) = map.next_key::<alloc::string::String>()? {
+                            match name.as_str() {
+                                $($name $(| $alias)* => $field = Some(map.next_value()?),)*
+                                _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
+                            }
+                        }
+                        $(let $field = $field
+                            .or_else($crate::migrate::node::json::Absent::absent)
+                            .ok_or_else(|| serde::de::Error::missing_field($name))?;)*
+                        Ok($Object { $($field,)* })
+                    }
+                }
+                deserializer.deserialize_map(ObjectVisitor)
+            }
+        }
+    };
+}
+pub(super) use object;

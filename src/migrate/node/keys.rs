@@ -1,8 +1,8 @@
 //! Key pairs, pre-keys and credentials.
 
-use serde::Deserialize;
+use serde::de::Deserialize;
 
-use super::json::{Bytes, Number, key_pair};
+use super::json::{Bytes, Number, object};
 use crate::error::Error;
 use crate::keys::{IdentityKey, IdentityKeyPair, KeyPair, PrivateKey};
 use crate::prekey::{PreKey, PreKeyId, SignedPreKey};
@@ -71,27 +71,29 @@ fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Error> {
     serde_json::from_slice(json).map_err(|_| Error::InvalidState)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct CredentialsJson {
-    signed_identity_key: KeyPairJson,
-    signed_pre_key: SignedPreKeyJson,
-    registration_id: Number,
-    next_pre_key_id: Number,
-}
+object! { CredentialsJson {
+    signed_identity_key: KeyPairJson = "signedIdentityKey",
+    signed_pre_key: SignedPreKeyJson = "signedPreKey",
+    registration_id: Number = "registrationId",
+    next_pre_key_id: Number = "nextPreKeyId",
+} }
 
-/// libsignal-node says `pubKey` and `privKey`, the stores around it `public` and `private`.
-#[derive(Deserialize)]
-struct KeyPairJson {
-    #[serde(alias = "pubKey", alias = "publicKey")]
-    public: Bytes,
-    #[serde(alias = "privKey", alias = "privateKey")]
-    private: Bytes,
+object! {
+    /// libsignal-node says `pubKey` and `privKey`, the stores around it `public` and `private`.
+    KeyPairJson {
+        public: Bytes = "public" | "pubKey" | "publicKey",
+        private: Bytes = "private" | "privKey" | "privateKey",
+    }
 }
 
 impl KeyPairJson {
-    fn key_pair(&self) -> Result<KeyPair, Error> {
-        key_pair(&self.public, &self.private)
+    /// The pair, whose halves must belong together.
+    pub(super) fn key_pair(&self) -> Result<KeyPair, Error> {
+        let (public, private) = (self.public.public_key()?, self.private.private_key()?);
+        if private.public_key() != public {
+            return Err(Error::InvalidState);
+        }
+        Ok(KeyPair::from_parts(public, private))
     }
 
     fn identity(&self) -> Result<IdentityKeyPair, Error> {
@@ -101,13 +103,11 @@ impl KeyPairJson {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SignedPreKeyJson {
-    key_id: Number,
-    key_pair: KeyPairJson,
-    signature: Bytes,
-}
+object! { SignedPreKeyJson {
+    key_id: Number = "keyId",
+    key_pair: KeyPairJson = "keyPair",
+    signature: Bytes = "signature",
+} }
 
 impl SignedPreKeyJson {
     fn key(&self, created: Timestamp) -> Result<SignedPreKey, Error> {

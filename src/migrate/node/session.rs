@@ -4,10 +4,11 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::json::{Bytes, Entries, Number, key_pair};
+use super::json::{Bytes, Entries, Number, object};
+use super::keys::KeyPairJson;
 use crate::dialect::{Dialect, MAX_MESSAGE_KEYS, MAX_RECEIVER_CHAINS};
 use crate::error::Error;
 use crate::keys::{IdentityKey, PublicKey};
@@ -23,7 +24,7 @@ use crate::spqr::Spqr;
 use crate::store::pages::Bookkeeping;
 
 /// The one version of records that is read.
-const VERSION: &str = "v1";
+const VERSION: &str = r#""v1""#;
 /// `chainType` of the chain that sends.
 const SENDING: Number = Number::ONE;
 
@@ -45,12 +46,19 @@ pub struct DecodedSession {
 ///
 /// [`Error::InvalidSession`] when the record itself is not of that form, or not of version `v1`.
 pub fn decode_session(json: &[u8], local: LocalDevice<'_>) -> Result<DecodedSession, Error> {
-    let record: RecordJson<'_> = serde_json::from_slice(json).map_err(|_| Error::InvalidSession)?;
-    if record.version != VERSION {
+    let fields: Entries<&str, &RawValue> =
+        serde_json::from_slice(json).map_err(|_| Error::InvalidSession)?;
+    let field =
+        |wanted| fields.0.iter().find_map(|(name, json)| (*name == wanted).then(|| json.get()));
+    let record = field("_sessions").zip(field("version"));
+    let (sessions, version) = record.ok_or(Error::InvalidSession)?;
+    let entries: Entries<IgnoredAny, &RawValue> =
+        serde_json::from_str(sessions).map_err(|_| Error::InvalidSession)?;
+    if version != VERSION {
         return Err(Error::InvalidSession);
     }
     let (mut sessions, mut unreadable) = (Vec::new(), 0_usize);
-    for (_, json) in record.sessions.0 {
+    for (_, json) in entries.0 {
         match read_session(json, local) {
             Ok(session) => sessions.push(session),
             Err(_) => unreadable = unreadable.saturating_add(1),
@@ -72,74 +80,51 @@ pub fn decode_session(json: &[u8], local: LocalDevice<'_>) -> Result<DecodedSess
     Ok(DecodedSession { session: Session::from_slots(current, slots), unreadable })
 }
 
-#[derive(Deserialize)]
-struct RecordJson<'a> {
-    #[serde(rename = "_sessions", borrow)]
-    sessions: Entries<serde::de::IgnoredAny, &'a RawValue>,
-    version: &'a str,
+object! { SessionJson {
+    registration_id: Option<Number> = "registrationId",
+    current_ratchet: RatchetJson = "currentRatchet",
+    index_info: IndexInfoJson = "indexInfo",
+    chains: Entries<Bytes, Box<ChainJson>> = "_chains",
+    pending_pre_key: Option<PendingJson> = "pendingPreKey",
+} }
+
+object! { RatchetJson {
+    ephemeral_key_pair: KeyPairJson = "ephemeralKeyPair",
+    last_remote_ephemeral_key: Option<Bytes> = "lastRemoteEphemeralKey",
+    previous_counter: Option<Number> = "previousCounter",
+    root_key: Bytes = "rootKey",
+} }
+
+object! {
+    /// Which session it is, and when it was made, used and closed (ms since the epoch; -1 for not).
+    IndexInfoJson {
+        base_key: Bytes = "baseKey",
+        closed: Option<Number> = "closed",
+        used: Option<Number> = "used",
+        created: Option<Number> = "created",
+        remote_identity_key: Bytes = "remoteIdentityKey",
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SessionJson {
-    registration_id: Option<Number>,
-    current_ratchet: RatchetJson,
-    index_info: IndexInfoJson,
-    #[serde(rename = "_chains")]
-    chains: Entries<Bytes, Box<ChainJson>>,
-    pending_pre_key: Option<PendingJson>,
+object! { ChainJson {
+    chain_key: ChainKeyJson = "chainKey",
+    chain_type: Number = "chainType",
+    // message seeds by counter
+    message_keys: Entries<u32, Box<Bytes>> = "messageKeys",
+} }
+
+object! {
+    /// The counter of the last message, -1 for none, and the key of the next; a closed chain has none.
+    ChainKeyJson {
+        counter: Number = "counter",
+        key: Option<Bytes> = "key",
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RatchetJson {
-    ephemeral_key_pair: RatchetKeyJson,
-    last_remote_ephemeral_key: Option<Bytes>,
-    previous_counter: Option<Number>,
-    root_key: Bytes,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RatchetKeyJson {
-    pub_key: Bytes,
-    priv_key: Bytes,
-}
-
-/// Which session it is, and when it was made, used and closed (ms since the epoch; -1 for not).
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct IndexInfoJson {
-    base_key: Bytes,
-    closed: Option<Number>,
-    used: Option<Number>,
-    created: Option<Number>,
-    remote_identity_key: Bytes,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ChainJson {
-    chain_key: ChainKeyJson,
-    chain_type: Number,
-    /// Message seeds by counter.
-    #[serde(default)]
-    message_keys: Entries<u32, Box<Bytes>>,
-}
-
-/// The counter of the last message, -1 for none, and the key of the next; a closed chain has none.
-#[derive(Deserialize)]
-struct ChainKeyJson {
-    counter: Number,
-    key: Option<Bytes>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PendingJson {
-    signed_key_id: Number,
-    pre_key_id: Option<Number>,
-}
+object! { PendingJson {
+    signed_key_id: Number = "signedKeyId",
+    pre_key_id: Option<Number> = "preKeyId",
+} }
 
 struct Read {
     open: bool,
@@ -164,8 +149,7 @@ fn read_session(json: &RawValue, local: LocalDevice<'_>) -> Result<Read, Error> 
         None => None,
     };
     let newest = ratchet.last_remote_ephemeral_key.map(|key| key.public_key()).transpose()?;
-    let ratchet_key =
-        key_pair(&ratchet.ephemeral_key_pair.pub_key, &ratchet.ephemeral_key_pair.priv_key)?;
+    let ratchet_key = ratchet.ephemeral_key_pair.key_pair()?;
     let (mut sender, mut receivers) = (None, Vec::with_capacity(json.chains.0.len()));
     for (key, chain) in json.chains.0 {
         let key = key.public_key()?;
