@@ -173,6 +173,19 @@ impl<S: Store, R: CryptoRng> Store for SealedStore<S, R> {
     }
 
     fn commit(&mut self, changes: &Changes) -> Result<(), CommitError<Self::Error>> {
+        let sealed = self.seal_changes(changes)?;
+        self.inner.commit(&sealed).map_err(|error| error.map_store(SealedError::Store))
+    }
+}
+
+impl<S: Store, R: CryptoRng> SealedStore<S, R> {
+    /// `changes` as they reach the inner store: for one that can commit more than changes at once. Each call
+    /// seals under new nonces.
+    ///
+    /// # Errors
+    ///
+    /// [`SealedError::TooLong`] for a record that AES-GCM cannot take.
+    pub fn seal_changes(&mut self, changes: &Changes) -> Result<Changes, SealedError<S::Error>> {
         let mut sealed = Changes::new();
         for (key, change) in changes.iter() {
             let key_bytes = key.to_bytes();
@@ -191,9 +204,9 @@ impl<S: Store, R: CryptoRng> Store for SealedStore<S, R> {
             let inner_key = self.inner_key(key, &key_bytes);
             sealed
                 .insert(inner_key, change.expected(), write)
-                .map_err(|_| CommitError::Store(SealedError::Rejected))?;
+                .map_err(|_| SealedError::Rejected)?;
         }
-        self.inner.commit(&sealed).map_err(|error| error.map_store(SealedError::Store))
+        Ok(sealed)
     }
 }
 
