@@ -63,12 +63,21 @@ pub enum Error {
         /// Our version.
         ours: u32,
     },
+    /// The version of a sealed-sender message is unknown: the nibble of a message, or the first byte of
+    /// a multi-recipient message (spec 06 §3, §5.4).
+    UnknownSealedSenderVersion(u8),
     /// This device's policy does not accept or offer the session version (spec 03 §5.3).
     DialectRefused(u8),
 
     // -- authenticity ---------------------------------------------------------------------------
     /// The message did not decrypt: MAC, padding, address binding, wrong key or post-quantum ratchet.
     Rejected,
+    /// A sealed-sender message did not open, or its certificate is not valid (spec 06).
+    InvalidSealedSenderMessage,
+    /// A sender certificate names a server certificate that is not in the table (spec 06 §1.2).
+    UnknownSealedSenderServerCertificateId(u32),
+    /// A sealed-sender message comes from this very device (spec 06 §6).
+    SealedSenderSelfSend,
     /// A signature on a bundle, certificate or group message does not verify.
     SignatureValidationFailed,
     /// The base key of a pre-key message is not canonical (spec 01 §1.1).
@@ -139,8 +148,16 @@ impl fmt::Display for Error {
             Self::LegacyCiphertextVersion(v) => write!(f, "session version {v} is too old"),
             Self::UnrecognizedCiphertextVersion(v) => write!(f, "session version {v} is unknown"),
             Self::UnrecognizedMessageVersion(b) => write!(f, "message version {b:#04x} is unknown"),
+            Self::UnknownSealedSenderVersion(v) => {
+                write!(f, "sealed-sender version {v:#04x} is unknown")
+            }
             Self::DialectRefused(v) => write!(f, "policy refuses session version {v}"),
             Self::Rejected => f.write_str("message was rejected"),
+            Self::InvalidSealedSenderMessage => f.write_str("sealed-sender message is not valid"),
+            Self::UnknownSealedSenderServerCertificateId(id) => {
+                write!(f, "sealed-sender server certificate {id} is unknown")
+            }
+            Self::SealedSenderSelfSend => f.write_str("sealed-sender message is our own"),
             Self::SignatureValidationFailed => f.write_str("signature does not verify"),
             Self::InvalidBaseKey => f.write_str("base key is not canonical"),
             Self::IncompleteKyberFields => f.write_str("pre-key message lacks Kyber fields"),

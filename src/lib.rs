@@ -10,6 +10,7 @@
 //! | publish pre-keys | [`prekey`]: [`PreKey`](prekey::PreKey), [`SignedPreKey`](prekey::SignedPreKey), [`KemPreKey`](prekey::KemPreKey), [`PreKeyBundle`](prekey::PreKeyBundle) |
 //! | talk to one peer device | [`session::Session`]: `initiate`, `accept`, `encrypt`, `decrypt` |
 //! | choose what to speak and accept | [`Policy`] |
+//! | hide the sender from the server, send to many at once | [`sealed_sender`] |
 //! | read a message's fields | [`wire`] |
 //! | compare safety numbers | [`fingerprint`] |
 //! | send and receive files | [`attachment`] |
@@ -33,8 +34,8 @@
 //! * Parsers give a typed error on any bytes.
 //!
 //! The specification that doc comments cite is numbered 01 (keys), 02 (pre-keys), 03 (handshakes), 04
-//! (Double Ratchet, messages, sessions), 07 (fingerprints), 08 (stored records), 09 (attachments and other
-//! extras), 10 (SPQR), 20 to 26 (the WhatsApp family).
+//! (Double Ratchet, messages, sessions), 06 (sealed sender), 07 (fingerprints), 08 (stored records), 09
+//! (attachments and other extras), 10 (SPQR), 20 to 26 (the WhatsApp family).
 #![no_std]
 
 extern crate alloc;
@@ -65,6 +66,7 @@ mod handshake;
 mod ratchet;
 pub mod spqr;
 // Floor 4
+pub mod sealed_sender;
 pub mod session;
 // Floor 5
 pub mod migrate;

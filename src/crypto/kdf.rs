@@ -1,8 +1,9 @@
 //! HMAC-SHA-256 (RFC 2104) and HKDF-SHA-256 (RFC 5869), spec 01 §0.
 
-use hkdf::Hkdf;
+use hkdf::{Hkdf, HkdfExtract};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use zeroize::Zeroize;
 
 use crate::secret::Secret;
 
@@ -70,6 +71,25 @@ pub(crate) fn hkdf<const N: usize>(
     let prk = Hkdf::<Sha256>::new(salt.map(<[u8; 32]>::as_slice), ikm);
     // The one error is a length above 255 blocks, which the assertion above rules out.
     let _ = prk.expand_multi_info(info, okm.expose_mut());
+    okm
+}
+
+/// `HKDF(salt, ikm, info, N)` with a salt of any length and an `ikm` in parts, which are concatenated.
+pub(crate) fn hkdf_parts<const N: usize>(
+    salt: Option<&[u8]>,
+    ikm: &[&[u8]],
+    info: &[u8],
+) -> Secret<N> {
+    const { assert!(N <= 255 * 32, "HKDF-SHA-256 yields at most 255 blocks") };
+    let mut extract = HkdfExtract::<Sha256>::new(salt);
+    for part in ikm {
+        extract.input_ikm(part);
+    }
+    let (mut prk, hkdf) = extract.finalize();
+    prk.zeroize();
+    let mut okm = Secret::zero();
+    // The one error is a length above 255 blocks, which the assertion above rules out.
+    let _ = hkdf.expand(info, okm.expose_mut());
     okm
 }
 

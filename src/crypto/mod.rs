@@ -7,11 +7,15 @@
 //! | [`hash`] | SHA-256, SHA-512 | sha2 |
 //! | [`kdf`] | HMAC-SHA-256, HKDF-SHA-256 | hmac, hkdf, sha2 |
 //! | [`cbc`] | AES-256-CBC with PKCS#7 padding, whole or as a stream | aes, cbc |
+//! | [`ctr`] | AES-256-CTR | aes, ctr |
+//! | [`gcm_siv`] | AES-256-GCM-SIV | aes-gcm-siv |
 //! | [`aead`] | AES-256-GCM | aes-gcm |
 //! | [`kem`] | Kyber1024, ML-KEM-1024, split ML-KEM-768 | libcrux-ml-kem |
 
 pub(crate) mod aead;
 pub(crate) mod cbc;
+pub(crate) mod ctr;
+pub(crate) mod gcm_siv;
 pub(crate) mod hash;
 pub(crate) mod kdf;
 pub(crate) mod kem;

@@ -127,7 +127,7 @@ impl PrivateKey {
         Secret::from_slice(bytes).map(Self::from_secret).ok_or(Error::BadKeyLength(bytes.len()))
     }
 
-    fn from_secret(mut secret: Secret<32>) -> Self {
+    pub(crate) fn from_secret(mut secret: Secret<32>) -> Self {
         x25519::clamp(&mut secret);
         Self(secret)
     }

@@ -84,6 +84,12 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
+    /// How many bytes of the message are still to be read. After a length-delimited field this is what
+    /// follows the end of its content.
+    pub(crate) const fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
     fn field(&mut self) -> Result<(u32, Value<'a>), Error> {
         let (number, wire_type) = self.key()?;
         Ok((number, self.value(number, wire_type, 0)?))

@@ -1,0 +1,18 @@
+//! AES-256 in counter mode with a 128-bit big-endian counter (NIST SP 800-38A §6.5).
+
+use aes::Aes256;
+use aes::cipher::{KeyIvInit, StreamCipher};
+
+use crate::error::Error;
+use crate::secret::Secret;
+
+/// En- or decrypts `buffer` in place; `counter` is the first counter block.
+///
+/// # Errors
+///
+/// [`Error::InvalidArgument`] when the counter would wrap.
+pub(crate) fn apply(key: &Secret<32>, counter: &[u8; 16], buffer: &mut [u8]) -> Result<(), Error> {
+    ctr::Ctr128BE::<Aes256>::new(key.expose().into(), counter.into())
+        .try_apply_keystream(buffer)
+        .map_err(|_| Error::InvalidArgument)
+}
