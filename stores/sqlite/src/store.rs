@@ -70,7 +70,7 @@ impl Options {
 ///
 /// Threads and processes share a file by opening it once each; a handle can move between threads. It must
 /// not be carried over a `fork`. Copy the file of an open store only with SQLite's own means, and never go on
-/// from two copies: both would use the same message keys.
+/// from two copies, nor from an old one (a backup that was put back): both would use message keys twice.
 ///
 /// Damage that SQLite can see is [`SqliteError::Corrupt`]. A flipped bit inside a record it cannot see:
 /// [`SealedStore`](sandi::SealedStore) does.

@@ -11,7 +11,7 @@ use chacha20::rand_core::SeedableRng;
 use rusqlite::Connection;
 use sandi::store::{Expected, Write};
 use sandi::{Address, Changes, CommitError, DeviceId, RecordKey, SealedStore, Secret, Store};
-use sandi_sqlite::{Options, SqliteError, SqliteStore, rusqlite};
+use sandi_sqlite::{Durability, Options, SqliteError, SqliteStore, rusqlite};
 use tempfile::tempdir;
 
 fn rng() -> ChaCha20Rng {
@@ -314,6 +314,113 @@ fn only_the_owner_can_read_a_new_store() {
         files += 1;
     }
     assert_eq!(files, 3, "the file, its log and its index");
+}
+
+// -- what is written ------------------------------------------------------------------------------
+
+#[test]
+fn durability_is_what_the_options_say() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("store");
+    let setting = |store: &SqliteStore, name: &str| -> String {
+        let value: rusqlite::types::Value =
+            store.connection().pragma_query_value(None, name, |row| row.get(0)).unwrap();
+        match value {
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            rusqlite::types::Value::Text(text) => text,
+            other => panic!("{other:?}"),
+        }
+    };
+    // 2: each commit syncs its log. 1: checkpoints only. 0: nothing.
+    for (options, synchronous) in [
+        (Options::new(), "2"),
+        (Options::new().durability(Durability::Full), "2"),
+        (Options::new().durability(Durability::Normal), "1"),
+        (Options::new().durability(Durability::Off), "0"),
+    ] {
+        let store = SqliteStore::open_with(&path, options).unwrap();
+        assert_eq!(setting(&store, "synchronous"), synchronous, "{options:?}");
+        assert_eq!(setting(&store, "journal_mode"), "wal");
+        assert_eq!(setting(&store, "secure_delete"), "1");
+    }
+}
+
+/// What a loss of power can leave of the log: its beginning, and anything after that.
+#[test]
+fn a_log_that_was_cut_off_or_scrambled_gives_a_whole_number_of_commits() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("store");
+    let mut store = SqliteStore::open(&path).unwrap();
+    store.truncate_log().unwrap();
+    let keys = [RecordKey::Local, RecordKey::User("bob".into())];
+    let body = |number: u8| vec![number; 40 * usize::from(number) * usize::from(number)];
+    let mut revisions = [None; 2];
+    for number in 1..=12 {
+        let mut changes = Changes::new();
+        for (key, revision) in keys.iter().zip(&mut revisions) {
+            let new = changes.put(key.clone(), *revision, body(number), &mut rng());
+            *revision = Some(new.unwrap());
+        }
+        store.commit(&changes).unwrap();
+    }
+    // Copied while the store is open, so that nothing has been moved from the log into the file.
+    let file = fs::read(&path).unwrap();
+    let log = fs::read(directory.path().join("store-wal")).unwrap();
+    let mut met = [false; 13];
+    let lengths = (0..log.len()).step_by(1_499).chain([log.len()]);
+    for (length, scrambled) in lengths.flat_map(|at| [(at, false), (at, true)]) {
+        let copy = tempdir().unwrap();
+        let path = copy.path().join("store");
+        let mut left = log[..length].to_vec();
+        if scrambled {
+            left.resize(log.len(), 0x5A);
+        }
+        fs::write(&path, &file).unwrap();
+        fs::write(copy.path().join("store-wal"), left).unwrap();
+        let options = Options::new().durability(Durability::Off);
+        let store = SqliteStore::open_with(&path, options).unwrap();
+        let [local, user] = keys.clone().map(|key| store.load(&key).unwrap());
+        let bytes = local.map_or(Vec::new(), |record| record.bytes().to_vec());
+        assert!(user.map_or(Vec::new(), |record| record.bytes().to_vec()) == bytes, "{length}");
+        let number = bytes.first().copied().unwrap_or(0);
+        assert!(bytes == body(number), "{length}");
+        met[usize::from(number)] = true;
+        store.verify().unwrap();
+    }
+    assert_eq!(met, [true; 13], "each number of commits was met");
+}
+
+#[test]
+fn a_commit_writes_as_little_however_many_records_there_are() {
+    /// Bytes of log that an update of one record writes, in a store of `records` records of 1,000 bytes.
+    fn log_of_an_update(records: u32) -> u64 {
+        let directory = tempdir().unwrap();
+        let path = directory.path().join("store");
+        let options = Options::new().durability(Durability::Off);
+        let mut store = SqliteStore::open_with(&path, options).unwrap();
+        let mut changes = Changes::new();
+        for id in 0..records {
+            changes.create(RecordKey::PreKey(id), vec![0xA5; 1_000], &mut rng()).unwrap();
+        }
+        store.commit(&changes).unwrap();
+        store.truncate_log().unwrap();
+        put(&mut store, &RecordKey::PreKey(records / 2), &[0x5A; 1_000]);
+        fs::metadata(directory.path().join("store-wal")).unwrap().len()
+    }
+    // A header of 32 bytes, and one page of 4,096 after its own header of 24.
+    assert_eq!(log_of_an_update(100), 32 + 24 + 4_096);
+    assert_eq!(log_of_an_update(100_000), 32 + 24 + 4_096);
+}
+
+#[test]
+fn a_handle_can_move_to_another_thread() {
+    let mut store = SqliteStore::open_in_memory().unwrap();
+    put(&mut store, &RecordKey::Local, b"here");
+    let store = std::thread::spawn(move || {
+        put(&mut store, &RecordKey::Local, b"there");
+        store
+    });
+    assert_eq!(store.join().unwrap().load(&RecordKey::Local).unwrap().unwrap().bytes(), b"there");
 }
 
 // -- what stays -----------------------------------------------------------------------------------
