@@ -13,6 +13,9 @@ pub(crate) const ARCHIVED_STATES_MAX: usize = 40;
 /// Age after which an unanswered initiated session cannot send, in milliseconds: 30 days (spec 04 §0).
 pub(crate) const MAX_UNACKNOWLEDGED_AGE_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 
+/// Retained states per sender-key record (spec 05 §1).
+pub(crate) const MAX_SENDER_KEY_STATES: usize = 5;
+
 /// A dialect of the protocol. Fixed when a session is established, and stored with it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[non_exhaustive]
@@ -113,5 +116,52 @@ impl Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self::V4
+    }
+}
+
+/// How messages to a group are laid out (spec 05 §6). The two forms differ in their field numbers and in
+/// what names the group, and in nothing else; they cannot be told apart reliably by looking.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[non_exhaustive]
+pub enum GroupDialect {
+    /// Every message carries the 16-byte distribution id: Signal since March 2021.
+    Distribution,
+    /// The context names the group: the older form, which the WhatsApp family speaks.
+    GroupId,
+}
+
+impl GroupDialect {
+    /// The dialect of a message with, or without, a distribution id.
+    pub(crate) const fn of(distribution_id: Option<&[u8; 16]>) -> Self {
+        match distribution_id {
+            Some(_) => Self::Distribution,
+            None => Self::GroupId,
+        }
+    }
+
+    /// The field number of the chain id; the fields after it follow by one.
+    pub(crate) const fn chain_id_field(self) -> u32 {
+        match self {
+            Self::Distribution => 2,
+            Self::GroupId => 1,
+        }
+    }
+
+    /// Checks the distribution id that a message carries, or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidProtobuf`](crate::Error::InvalidProtobuf) where it lacks, or has not 16 bytes.
+    pub(crate) fn distribution_id(
+        self,
+        bytes: Option<&[u8]>,
+    ) -> Result<Option<&[u8; 16]>, crate::Error> {
+        match self {
+            Self::GroupId => Ok(None),
+            Self::Distribution => bytes
+                .and_then(|bytes| bytes.try_into().ok())
+                .map(Some)
+                .ok_or(crate::Error::InvalidProtobuf),
+        }
     }
 }

@@ -101,6 +101,9 @@ pub enum Error {
     // -- missing --------------------------------------------------------------------------------
     /// No session that can be used: never established, archived, or unacknowledged for over 30 days.
     SessionNotFound,
+    /// No sender key for that sender and group, or none of the message's chain id (spec 05 §5): ask the
+    /// sender to distribute it.
+    NoSenderKeyState,
     /// The one-time pre-key is not in the store.
     InvalidPreKeyId(u32),
     /// The signed pre-key is not in the store.
@@ -111,6 +114,8 @@ pub enum Error {
     // -- stored state ---------------------------------------------------------------------------
     /// A session's state is corrupt or lacks what the operation needs.
     InvalidSession,
+    /// A sender key's state is corrupt, or is not one's own and cannot encrypt.
+    InvalidSenderKeySession,
     /// A stored value other than a session is corrupt.
     InvalidState,
     /// A stored record was written by a later version of this library; the value is the version byte.
@@ -168,10 +173,12 @@ impl fmt::Display for Error {
             Self::ReusedBaseKey => f.write_str("last-resort pre-key met this base key before"),
             Self::UntrustedIdentity => f.write_str("identity key is not trusted"),
             Self::SessionNotFound => f.write_str("no usable session"),
+            Self::NoSenderKeyState => f.write_str("no sender key"),
             Self::InvalidPreKeyId(id) => write!(f, "one-time pre-key {id} is unknown"),
             Self::InvalidSignedPreKeyId(id) => write!(f, "signed pre-key {id} is unknown"),
             Self::InvalidKyberPreKeyId(id) => write!(f, "KEM pre-key {id} is unknown"),
             Self::InvalidSession => f.write_str("session state is corrupt"),
+            Self::InvalidSenderKeySession => f.write_str("sender key cannot be used"),
             Self::InvalidState => f.write_str("stored state is corrupt"),
             Self::FutureRecord(v) => write!(f, "stored record of version {v} is too new"),
             Self::NotLoaded => f.write_str("a record that the operation needs was not loaded"),

@@ -9,6 +9,7 @@
 //! | make an identity | [`keys::IdentityKeyPair`] |
 //! | publish pre-keys | [`prekey`]: [`PreKey`](prekey::PreKey), [`SignedPreKey`](prekey::SignedPreKey), [`KemPreKey`](prekey::KemPreKey), [`PreKeyBundle`](prekey::PreKeyBundle) |
 //! | talk to one peer device | [`session::Session`]: `initiate`, `accept`, `encrypt`, `decrypt` |
+//! | talk to a group | [`group::GroupSession`], [`group::SenderKeyRecord`] |
 //! | choose what to speak and accept | [`Policy`] |
 //! | hide the sender from the server, send to many at once | [`sealed_sender`] |
 //! | read a message's fields | [`wire`] |
@@ -34,8 +35,8 @@
 //! * Parsers give a typed error on any bytes.
 //!
 //! The specification that doc comments cite is numbered 01 (keys), 02 (pre-keys), 03 (handshakes), 04
-//! (Double Ratchet, messages, sessions), 06 (sealed sender), 07 (fingerprints), 08 (stored records), 09
-//! (attachments and other extras), 10 (SPQR), 20 to 26 (the WhatsApp family).
+//! (Double Ratchet, messages, sessions), 05 (sender keys), 06 (sealed sender), 07 (fingerprints), 08
+//! (stored records), 09 (attachments and other extras), 10 (SPQR), 20 to 26 (the WhatsApp family).
 #![no_std]
 
 extern crate alloc;
@@ -66,13 +67,14 @@ mod handshake;
 mod ratchet;
 pub mod spqr;
 // Floor 4
+pub mod group;
 pub mod sealed_sender;
 pub mod session;
 // Floor 5
 pub mod migrate;
 
 pub use address::{Address, DeviceId, ServiceId, ServiceIdKind};
-pub use dialect::{Dialect, Policy};
+pub use dialect::{Dialect, GroupDialect, Policy};
 pub use error::Error;
 pub use secret::Secret;
 pub use store::{

@@ -87,6 +87,7 @@ fn record_keys_have_the_bytes_they_always_had() {
             RecordKey::SenderKey { distribution: b"gg".as_slice().into(), sender: bob() },
             "30026767626f6202",
         ),
+        (RecordKey::Group(b"gg".as_slice().into()), "316767"),
         (RecordKey::Application(b"x".as_slice().into()), "7078"),
     ] {
         assert_eq!(hex::encode(key.to_bytes()), bytes, "{key:?}");
@@ -118,7 +119,7 @@ fn record_keys_that_are_not_canonical_are_refused() {
         "3080808080006202",
         "30ffffffff7f",
         "7f00",
-        "31",
+        "32",
         "80",
     ] {
         let bytes = hex::decode(bad).unwrap();

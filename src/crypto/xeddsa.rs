@@ -32,13 +32,30 @@ pub(crate) fn sign(
     message: &[&[u8]],
     rng: &mut impl CryptoRng,
 ) -> [u8; SIGNATURE_LENGTH] {
+    sign_knowing(private, &edwards_public(private), message, rng)
+}
+
+/// As [`sign`], for a caller that has kept `public`, the [`edwards_public`] of `private`: one scalar
+/// multiplication instead of two.
+pub(crate) fn sign_knowing(
+    private: &Secret<32>,
+    public: &[u8; 32],
+    message: &[&[u8]],
+    rng: &mut impl CryptoRng,
+) -> [u8; SIGNATURE_LENGTH] {
     let z: Secret<64> = Secret::random(rng);
-    // a = LE-integer(k) mod L;  A = compress(a*B)
     let mut a = Scalar::from_bytes_mod_order(*private.expose());
-    let public = EdwardsPoint::mul_base(&a).compress().to_bytes();
-    let signature = sign_with(private, &a, &public, message, &z);
+    let signature = sign_with(private, &a, public, message, &z);
     a.zeroize();
     signature
+}
+
+/// `A = compress(a*B)`, where `a = LE-integer(k) mod L`: the Edwards form of a private key's public key.
+pub(crate) fn edwards_public(private: &Secret<32>) -> [u8; 32] {
+    let mut a = Scalar::from_bytes_mod_order(*private.expose());
+    let public = EdwardsPoint::mul_base(&a).compress().to_bytes();
+    a.zeroize();
+    public
 }
 
 fn sign_with(
@@ -103,8 +120,14 @@ pub(crate) fn verify(public: &[u8; 32], message: &[&[u8]], signature: &[u8]) -> 
     let Ok(signature) = <&[u8; SIGNATURE_LENGTH]>::try_from(signature) else {
         return false;
     };
+    VerificationKey::new(public, sign_bit(signature))
+        .is_some_and(|key| key.verify(message, signature))
+}
+
+/// The Edwards sign bit that a signature carries in its last byte's top bit.
+pub(crate) const fn sign_bit(signature: &[u8; SIGNATURE_LENGTH]) -> u8 {
     let [.., last] = signature;
-    VerificationKey::new(public, last >> 7).is_some_and(|key| key.verify(message, signature))
+    *last >> 7
 }
 
 /// A public key decoded to its Edwards form for one sign bit, so that many signatures by one key
@@ -119,7 +142,7 @@ impl VerificationKey {
     }
 
     /// Verifies a signature whose sign bit is the one this key was decoded with.
-    fn verify(&self, message: &[&[u8]], signature: &[u8; SIGNATURE_LENGTH]) -> bool {
+    pub(crate) fn verify(&self, message: &[&[u8]], signature: &[u8; SIGNATURE_LENGTH]) -> bool {
         let (r, s) = signature.split_at(32);
         let (Ok(r), Ok(mut s)) = (<[u8; 32]>::try_from(r), <[u8; 32]>::try_from(s)) else {
             return false;

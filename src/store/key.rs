@@ -67,6 +67,9 @@ pub enum RecordKey {
         /// The sending device.
         sender: Address,
     },
+    /// What a device remembers of a group that it sends to: who holds its sender key. By what names the
+    /// sender key: the distribution id's 16 bytes or the group's id.
+    Group(Box<[u8]>),
     /// What a device keeps to answer requests for re-sending, by the peer's device.
     Retry(Address),
     /// A record of the application, so that it can be committed in one transaction with a message.
@@ -90,6 +93,7 @@ const IDENTITY_OF_ACCOUNT: u8 = 0x20;
 const IDENTITY_OF_DEVICE: u8 = 0x21;
 const USER: u8 = 0x22;
 const SENDER_KEY: u8 = 0x30;
+const GROUP: u8 = 0x31;
 const APPLICATION: u8 = 0x70;
 const HIDDEN: u8 = 0x7F;
 
@@ -128,6 +132,7 @@ impl RecordKey {
                 let length = base128(distribution.len());
                 with_address(SENDER_KEY, &[&length, distribution], sender, &[])
             }
+            Self::Group(distribution) => join(GROUP, &[distribution]),
             Self::Retry(address) => with_address(RETRY, &[], address, &[]),
             Self::Application(name) => join(APPLICATION, &[name]),
             Self::Hidden(hash) => join(HIDDEN, &[hash]),
@@ -182,6 +187,7 @@ impl RecordKey {
                 let (distribution, rest) = rest.split_at_checked(length)?;
                 Self::SenderKey { distribution: distribution.into(), sender: address(rest)? }
             }
+            GROUP => Self::Group(rest.into()),
             APPLICATION => Self::Application(rest.into()),
             HIDDEN => Self::Hidden(rest.try_into().ok()?),
             _ => return None,

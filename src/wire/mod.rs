@@ -1,5 +1,5 @@
 //! The messages of the protocol as bytes: borrowed views to read, exact-size writers to send
-//! (spec 03 §5, spec 04 §2 and §8).
+//! (spec 03 §5, spec 04 §2 and §8, spec 05 §3 and §4).
 //!
 //! | file | what |
 //! |---|---|
@@ -7,6 +7,8 @@
 //! | `pre_key_signal_message` | [`PreKeySignalMessage`], which starts a session, and [`PreKeySignalMessageFields`] |
 //! | `plaintext_content` | [`PlaintextContent`], a frame for what goes unencrypted |
 //! | `decryption_error_message` | [`DecryptionErrorMessage`], the request to send again |
+//! | `sender_key_message` | [`SenderKeyMessage`], a message to a group, and [`SenderKeyMessageFields`] |
+//! | `sender_key_distribution_message` | [`SenderKeyDistributionMessage`], which lets its reader decrypt them, and [`SenderKeyDistributionMessageFields`] |
 //! | `message_type` | [`CiphertextMessageType`], the type codes |
 //! | `address_binding` | [`address_binding`], the addresses under a message's MAC |
 //! | `version` | the version byte |
@@ -20,6 +22,8 @@ mod message_type;
 mod plaintext_content;
 mod pre_key_signal_message;
 pub(crate) mod reader;
+mod sender_key_distribution_message;
+mod sender_key_message;
 mod signal_message;
 pub(crate) mod version;
 pub(crate) mod writer;
@@ -29,4 +33,8 @@ pub use decryption_error_message::DecryptionErrorMessage;
 pub use message_type::CiphertextMessageType;
 pub use plaintext_content::PlaintextContent;
 pub use pre_key_signal_message::{PreKeySignalMessage, PreKeySignalMessageFields};
+pub use sender_key_distribution_message::{
+    SenderKeyDistributionMessage, SenderKeyDistributionMessageFields,
+};
+pub use sender_key_message::{SenderKeyMessage, SenderKeyMessageFields};
 pub use signal_message::{MAC_LENGTH, SignalMessage, SignalMessageFields};

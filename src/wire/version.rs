@@ -20,3 +20,20 @@ pub(crate) const fn session_version(version_byte: u8) -> Result<u8, Error> {
         version => Err(Error::UnrecognizedCiphertextVersion(version)),
     }
 }
+
+/// The version of sender-key messages, which has never changed (spec 05).
+const SENDER_KEY: u8 = 3;
+
+/// Checks the version byte of a sender-key or distribution message (spec 05 §3). The low nibble is not
+/// looked at.
+///
+/// # Errors
+///
+/// [`Error::LegacyCiphertextVersion`] below 3, [`Error::UnrecognizedCiphertextVersion`] above 3.
+pub(crate) const fn sender_key_version(version_byte: u8) -> Result<(), Error> {
+    match version_byte >> 4 {
+        version @ ..SENDER_KEY => Err(Error::LegacyCiphertextVersion(version)),
+        SENDER_KEY => Ok(()),
+        version => Err(Error::UnrecognizedCiphertextVersion(version)),
+    }
+}
