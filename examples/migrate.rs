@@ -5,7 +5,7 @@
 //! The other implementation's stores are the recorded ones of `tests/vectors/migrate/`: libsignal-node's JSON, and the
 //! official library's records. Here two devices move, so that they can talk to each other; in life one does, and
 //! its peers notice nothing. The recipe is `docs/migration.md`.
-#![allow(clippy::print_stdout)] // a program for people to read
+#![allow(clippy::indexing_slicing, clippy::print_stdout)] // a program for people to read
 
 use std::error::Error;
 
