@@ -17,6 +17,14 @@ mod records;
 mod skipped;
 mod state;
 mod stored;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+mod tests;
 
 use alloc::collections::VecDeque;
 use alloc::vec;
