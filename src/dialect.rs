@@ -103,6 +103,11 @@ impl Policy {
     /// Version 4 without SPQR, for peers of 2023 to 2025. Gives up post-quantum ratcheting.
     pub const V4_WITHOUT_SPQR: Self = Self { v3: false, v4: Some(Dialect::V4WithoutSpqr) };
 
+    /// Whether sessions may be offered that take a KEM pre-key.
+    pub(crate) const fn offers_kem(self) -> bool {
+        self.v4.is_some()
+    }
+
     /// The dialect for a session of `version`, if this policy allows one.
     pub(crate) const fn dialect(self, version: u8) -> Option<Dialect> {
         match version {

@@ -188,3 +188,81 @@ impl fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+/// What an application should do about an [`Error`] (spec 04 §10).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Disposition {
+    /// Drop the message or bundle: it was seen before, or is not what an honest peer sends. To answer
+    /// would let anyone who can write to the server set off traffic.
+    Drop,
+    /// The message is lost, but its sender can send it again: ask, with a
+    /// [`DecryptionErrorMessage`](crate::wire::DecryptionErrorMessage). For a group's message the sender
+    /// distributes its sender key, too.
+    AskSenderToResend,
+    /// Fetch a bundle of the peer's device and start a session, then send. For a message that was
+    /// received, ask its sender to send it again.
+    StartSession,
+    /// Show the user the peer's new identity key, and accept it if the user does; then try the same
+    /// message or bundle again.
+    AskUser,
+    /// What is stored is corrupt. A session: archive it and start a new one. Another record: restore it,
+    /// or register the device anew.
+    Repair,
+    /// It is of a later version than this library knows: update the application.
+    Update,
+    /// The call was wrong; a defect of the calling program.
+    FixCaller,
+}
+
+impl Error {
+    /// What to do about it.
+    #[must_use]
+    pub const fn disposition(self) -> Disposition {
+        match self {
+            Self::DuplicatedMessage { .. }
+            | Self::SignatureValidationFailed
+            | Self::LegacyCiphertextVersion(_)
+            | Self::NoKeyTypeIdentifier
+            | Self::BadKeyType(_)
+            | Self::BadKeyLength(_)
+            | Self::BadKemKeyType(_)
+            | Self::BadKemKeyLength(_)
+            | Self::BadKemCiphertextLength(_)
+            | Self::WrongKemKeyType { .. }
+            | Self::InvalidKeyAgreement
+            | Self::InvalidProtobuf
+            | Self::CiphertextTooShort(_)
+            | Self::InvalidServiceId
+            | Self::InvalidSealedSenderMessage
+            | Self::SealedSenderSelfSend
+            | Self::FingerprintParsing
+            | Self::FingerprintVersionMismatch { .. } => Disposition::Drop,
+            Self::Rejected
+            | Self::TooFarInFuture
+            | Self::ReusedBaseKey
+            | Self::DialectRefused(_)
+            | Self::InvalidBaseKey
+            | Self::IncompleteKyberFields
+            | Self::InvalidPreKeyId(_)
+            | Self::InvalidSignedPreKeyId(_)
+            | Self::InvalidKyberPreKeyId(_)
+            | Self::NoSenderKeyState => Disposition::AskSenderToResend,
+            Self::SessionNotFound | Self::ChainExhausted => Disposition::StartSession,
+            Self::UntrustedIdentity => Disposition::AskUser,
+            Self::InvalidSession | Self::InvalidSenderKeySession | Self::InvalidState => {
+                Disposition::Repair
+            }
+            Self::UnrecognizedCiphertextVersion(_)
+            | Self::UnrecognizedMessageVersion(_)
+            | Self::UnknownSealedSenderVersion(_)
+            | Self::UnknownSealedSenderServerCertificateId(_)
+            | Self::FutureRecord(_) => Disposition::Update,
+            Self::InvalidProtocolAddress
+            | Self::InvalidRegistrationId
+            | Self::InvalidArgument
+            | Self::InvalidIterationCount(_)
+            | Self::NotLoaded => Disposition::FixCaller,
+        }
+    }
+}

@@ -8,7 +8,10 @@
 //! |---|---|
 //! | make an identity | [`keys::IdentityKeyPair`] |
 //! | publish pre-keys | [`prekey`]: [`PreKey`](prekey::PreKey), [`SignedPreKey`](prekey::SignedPreKey), [`KemPreKey`](prekey::KemPreKey), [`PreKeyBundle`](prekey::PreKeyBundle) |
-//! | talk to one peer device | [`session::Session`]: `initiate`, `accept`, `encrypt`, `decrypt` |
+//! | be a device, over a store: the usual way in | [`Device`] |
+//! | write to all devices of a user | [`sesame`] |
+//! | do so over an asynchronous store | [`protocol`]: the operations as pure functions |
+//! | talk to one peer device, and keep its state yourself | [`session::Session`]: `initiate`, `accept`, `encrypt`, `decrypt` |
 //! | talk to a group | [`group::GroupSession`], [`group::SenderKeyRecord`] |
 //! | choose what to speak and accept | [`Policy`] |
 //! | hide the sender from the server, send to many at once | [`sealed_sender`] |
@@ -72,10 +75,15 @@ pub mod sealed_sender;
 pub mod session;
 // Floor 5
 pub mod migrate;
+pub mod protocol;
+// Floor 6
+pub mod device;
+pub mod sesame;
 
 pub use address::{Address, DeviceId, ServiceId, ServiceIdKind};
+pub use device::Device;
 pub use dialect::{Dialect, GroupDialect, Policy};
-pub use error::Error;
+pub use error::{Disposition, Error};
 pub use secret::Secret;
 pub use store::{
     Changes, CommitError, MemoryStore, Record, RecordKey, SealedStore, Snapshot, Store,

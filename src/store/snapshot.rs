@@ -44,6 +44,17 @@ impl Snapshot {
         self.get(key).map(|record| record.map(Record::revision))
     }
 
+    /// Every key that was asked of the store, and the revision found, `None` without a record.
+    pub fn iter(&self) -> impl Iterator<Item = (&RecordKey, Option<u64>)> {
+        self.records.iter().map(|(key, record)| (key, record.as_ref().map(Record::revision)))
+    }
+
+    /// Whether nothing was asked of the store.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
     /// Whether `key` was asked of the store.
     #[must_use]
     pub fn contains(&self, key: &RecordKey) -> bool {

@@ -1,0 +1,181 @@
+//! Encrypting to peer devices (spec 04 §3).
+
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use rand_core::CryptoRng;
+
+use super::trust::Seen;
+use super::{Loaded, Operation, Own};
+use crate::address::Address;
+use crate::error::Error;
+use crate::keys::IdentityKey;
+use crate::session::{Addresses, CiphertextMessage, Requirements, Session};
+use crate::store::{Changes, RecordKey};
+use crate::time::Timestamp;
+
+/// A peer device, and what to send to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipient<'a> {
+    /// The peer's device.
+    pub address: &'a Address,
+    /// The plaintext, of any length.
+    pub plaintext: &'a [u8],
+}
+
+/// Encrypts to any number of peer devices, in one commit.
+///
+/// The output has an [`Encrypted`] for every recipient, in their order. One that fails does not hold up
+/// the others, and has spent no key.
+#[derive(Clone, Copy, Debug)]
+pub struct Encrypt<'a> {
+    /// To whom, and what. A device may stand there more than once.
+    pub recipients: &'a [Recipient<'a>],
+}
+
+/// What became of one recipient's message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Encrypted {
+    /// The peer's device.
+    pub address: Address,
+    /// The peer device's registration id, for servers that ask for it; 0 without a session.
+    pub registration_id: u32,
+    /// The message; or [`Error::SessionNotFound`] where a session has to be started first,
+    /// [`Error::UntrustedIdentity`], or an error of the stored session.
+    pub message: Result<CiphertextMessage, Error>,
+}
+
+impl Operation for Encrypt<'_> {
+    type Output = Vec<Encrypted>;
+
+    fn peers(&self) -> Vec<&Address> {
+        self.recipients.iter().map(|recipient| recipient.address).collect()
+    }
+
+    fn needs(&self, own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
+        let mut keys = Vec::new();
+        for recipient in self.recipients {
+            // A corrupt record is that recipient's error, found again when the message is encrypted.
+            let needs = loaded.session_needs(recipient.address).unwrap_or_default();
+            keys.extend(needs);
+            keys.extend(loaded.identity_needs(own, recipient.address));
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        Ok(keys)
+    }
+
+    fn run(
+        &self,
+        own: &Own,
+        loaded: &mut Loaded,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Vec<Encrypted>, Changes), Error> {
+        let mut sent = BTreeMap::new();
+        let mut output = Vec::with_capacity(self.recipients.len());
+        for &Recipient { address, plaintext } in self.recipients {
+            let session = match sent.remove(address) {
+                Some(session) => Ok(session),
+                None => loaded.take_session(address),
+            };
+            let (message, registration_id) = match session {
+                Err(error) => (Err(error), 0),
+                Ok(mut session) => {
+                    let message = encrypt(own, loaded, &mut session, address, plaintext, now, rng);
+                    let registration_id = session.remote_registration_id().unwrap_or_default();
+                    sent.insert(address.clone(), session);
+                    (message, registration_id)
+                }
+            };
+            output.push(Encrypted { address: address.clone(), registration_id, message });
+        }
+        // Saving a session that did not change gives no change.
+        let changes = loaded.save(sent, rng)?;
+        Ok((output, changes))
+    }
+}
+
+impl Encrypt<'_> {
+    /// Whether a message to one device could be encrypted. Spends nothing.
+    pub(crate) fn check(
+        own: &Own,
+        loaded: &mut Loaded,
+        address: &Address,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let session = loaded.take_session(address)?;
+        let usable = session.is_usable(Requirements { not_stale: true, ..Default::default() }, now);
+        let checked = sending_key(&session).and_then(|key| {
+            loaded.identity(own, address)?.permits(own.options.trust, &key, Seen::Sending)
+        });
+        loaded.put_back(address, session);
+        checked?;
+        if usable { Ok(()) } else { Err(Error::SessionNotFound) }
+    }
+}
+
+/// The identity key to which the current session sends.
+fn sending_key(session: &Session) -> Result<IdentityKey, Error> {
+    match session.remote_identity() {
+        Some(key) => Ok(*key),
+        None if session.has_current() => Err(Error::InvalidSession),
+        None => Err(Error::SessionNotFound),
+    }
+}
+
+/// Encrypts to one device. After an error, session and identity are as before.
+fn encrypt(
+    own: &Own,
+    loaded: &mut Loaded,
+    session: &mut Session,
+    address: &Address,
+    plaintext: &[u8],
+    now: Timestamp,
+    rng: &mut impl CryptoRng,
+) -> Result<CiphertextMessage, Error> {
+    let identity = loaded.identity(own, address)?;
+    let key = sending_key(session)?;
+    // 5. trust, direction Sending; asked first, for a refusal must cost nothing
+    identity.permits(own.options.trust, &key, Seen::Sending)?;
+    let addresses = Addresses { local: own.local.address(), remote: address };
+    let message = session.encrypt(addresses, plaintext, |_| true, now, rng)?;
+    // A session that was imported may belong to an identity that was never seen.
+    let seen = if identity.known.is_none() { Seen::InNewSession } else { Seen::Sending };
+    identity.observe(address, &key, seen, now);
+    Ok(message)
+}
+
+/// Archives the current session with a peer device (spec 04 §7): sending needs a new one, messages of
+/// the old one still decrypt. The output says whether there was one.
+#[derive(Clone, Copy, Debug)]
+pub struct ArchiveSession<'a> {
+    /// The peer's device.
+    pub peer: &'a Address,
+}
+
+impl Operation for ArchiveSession<'_> {
+    type Output = bool;
+
+    fn peers(&self) -> Vec<&Address> {
+        vec![self.peer]
+    }
+
+    fn needs(&self, _own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
+        loaded.session_needs(self.peer)
+    }
+
+    fn run(
+        &self,
+        _own: &Own,
+        loaded: &mut Loaded,
+        _now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(bool, Changes), Error> {
+        let mut session = loaded.take_session(self.peer)?;
+        let had = session.has_current();
+        session.archive_current();
+        Ok((had, loaded.save([(self.peer.clone(), session)], rng)?))
+    }
+}

@@ -1,0 +1,11 @@
+//! `Device` over a store: durable before visible, trust, healing, pre-keys, many devices.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
+
+mod faults;
+mod healing;
+mod messages;
+mod pre_keys;
+mod sesame;
+mod support;
+mod trust;
