@@ -2,5 +2,5 @@
 
 mod common;
 
-pair!(current_and_current, V4, current(), current(), strict, records, today);
+pair!(current_and_current, V4, current(), current(), strict, records, today, sealed, many);
 pair!(v3_and_node, V3, v3(), node());

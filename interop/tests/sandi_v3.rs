@@ -6,10 +6,10 @@ mod common;
 use common::{current, legacy, sandi, start};
 use sandi_interop::{Pair, PairDialect};
 
-pair!(sandi_and_v3, V3, sandi(&["--v3"]), v3(), strict);
-pair!(v3_and_sandi, V3, v3(), sandi(&["--v3"]), strict);
-pair!(sandi_and_legacy, V3, sandi(&["--v3"]), legacy(), strict, records);
-pair!(legacy_and_sandi, V3, legacy(), sandi(&["--v3"]), strict, records);
+pair!(sandi_and_v3, V3, sandi(&["--v3"]), v3(), strict, sealed);
+pair!(v3_and_sandi, V3, v3(), sandi(&["--v3"]), strict, sealed);
+pair!(sandi_and_legacy, V3, sandi(&["--v3"]), legacy(), strict, records, sealed, many);
+pair!(legacy_and_sandi, V3, legacy(), sandi(&["--v3"]), strict, records, sealed, many);
 pair!(sandi_and_node, V3, sandi(&["--v3"]), node());
 pair!(node_and_sandi, V3, node(), sandi(&["--v3"]));
 

@@ -2,6 +2,6 @@
 
 mod common;
 
-pair!(sandi_and_official, V4, sandi(&[]), current(), strict, records, today);
-pair!(official_and_sandi, V4, current(), sandi(&[]), strict, records, today);
-pair!(sandi_and_sandi, V4, sandi(&[]), sandi(&[]), strict, records, today);
+pair!(sandi_and_official, V4, sandi(&[]), current(), strict, records, today, sealed, many);
+pair!(official_and_sandi, V4, current(), sandi(&[]), strict, records, today, sealed, many);
+pair!(sandi_and_sandi, V4, sandi(&[]), sandi(&[]), strict, records, today, sealed, many);

@@ -2,5 +2,23 @@
 
 mod common;
 
-pair!(sandi_and_legacy, V4WithoutSpqr, sandi(&["--spqr", "off"]), legacy(), strict, records);
-pair!(legacy_and_sandi, V4WithoutSpqr, legacy(), sandi(&["--spqr", "off"]), strict, records);
+pair!(
+    sandi_and_legacy,
+    V4WithoutSpqr,
+    sandi(&["--spqr", "off"]),
+    legacy(),
+    strict,
+    records,
+    sealed,
+    many
+);
+pair!(
+    legacy_and_sandi,
+    V4WithoutSpqr,
+    legacy(),
+    sandi(&["--spqr", "off"]),
+    strict,
+    records,
+    sealed,
+    many
+);

@@ -59,7 +59,8 @@ pub struct OwnDevice<'a> {
 ///
 /// [`Error::UnknownSealedSenderVersion`]; [`Error::InvalidSealedSenderMessage`] when empty, not for
 /// `recipient`, damaged, or not by the identity that its certificate names;
-/// [`Error::InvalidProtobuf`] and errors of keys where it is malformed.
+/// [`Error::InvalidProtobuf`] and errors of keys where it is malformed; [`Error::InvalidKeyAgreement`]
+/// when it is made with a key of low order.
 pub fn open(bytes: &[u8], recipient: &IdentityKeyPair) -> Result<Unvalidated, Error> {
     let (version, body) = bytes.split_first().ok_or(Error::InvalidSealedSenderMessage)?;
     // the high nibble alone decides

@@ -6,6 +6,7 @@ use super::multi_recipient::{ANOTHER_DEVICE, DEVICE, REGISTRATION_ID, SERVICE_ID
 use super::v2::{EPHEMERAL, RECIPIENT_PART_LENGTH};
 use crate::address::{DeviceId, ServiceId};
 use crate::error::Error;
+use crate::wire::reader::Reader;
 
 /// The version byte of the received form, and of the old sent form whose recipients are bare UUIDs.
 pub(super) const VERSION_UUIDS: u8 = 0x22;
@@ -47,7 +48,7 @@ impl<'a> SentMessage<'a> {
         };
         // 2. count; an entry has at least a UUID and one more byte, so the bytes bound the allocation
         let mut cursor = Cursor { rest };
-        let count = usize::try_from(cursor.count()?).map_err(|_| Error::InvalidProtobuf)?;
+        let count = cursor.count()?;
         let mut recipients = Vec::with_capacity(count.min(cursor.rest.len() / SERVICE_ID));
         // 3. entries
         for _ in 0..count {
@@ -131,17 +132,20 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
-    /// A varint below 2^32.
-    fn count(&mut self) -> Result<u32, Error> {
-        let mut value: u64 = 0;
-        for shift in (0..35_u32).step_by(7) {
-            let [byte] = *self.array()?;
-            value |= u64::from(byte & 0x7F) << shift;
-            if byte < 0x80 {
-                return u32::try_from(value).map_err(|_| Error::InvalidProtobuf);
-            }
+    /// A varint below 2^32, of minimal length.
+    fn count(&mut self) -> Result<usize, Error> {
+        let mut reader = Reader::new(self.rest);
+        let count = u32::try_from(reader.varint()?).map_err(|_| Error::InvalidProtobuf)?;
+        let (varint, rest) = self
+            .rest
+            .split_at_checked(self.rest.len().saturating_sub(reader.remaining()))
+            .ok_or(Error::InvalidProtobuf)?;
+        // servers disagree on where a longer varint ends, so that there must be none
+        if matches!(varint, [_, .., 0]) {
+            return Err(Error::InvalidProtobuf);
         }
-        Err(Error::InvalidProtobuf)
+        self.rest = rest;
+        usize::try_from(count).map_err(|_| Error::InvalidProtobuf)
     }
 
     fn recipient(&mut self, bare_uuids: bool) -> Result<SentRecipient<'a>, Error> {

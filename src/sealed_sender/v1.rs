@@ -75,7 +75,6 @@ pub(super) fn open(
     body: &[u8],
     recipient: &IdentityKeyPair,
 ) -> Result<UnidentifiedSenderMessageContent, Error> {
-    let invalid = |_| Error::InvalidSealedSenderMessage;
     let (mut ephemeral, mut encrypted_static, mut message) = (None, None, None);
     for field in Reader::new(body) {
         match field? {
@@ -94,13 +93,13 @@ pub(super) fn open(
     let encrypted_static: &[u8; ENCRYPTED_STATIC] =
         encrypted_static.try_into().map_err(|_| Error::InvalidSealedSenderMessage)?;
     // e, in the sender's order: recipient, then ephemeral;  S.pub
-    let shared = recipient.private_key().agree(&ephemeral).map_err(invalid)?;
+    let shared = recipient.private_key().agree(&ephemeral)?;
     let our = recipient.identity_key().public_key();
     let e = Keys::ephemeral(our, &ephemeral, &shared);
     let static_bytes = e.decrypt(encrypted_static)?;
-    let sender = PublicKey::decode(&static_bytes).map_err(invalid)?;
+    let sender = PublicKey::decode(&static_bytes)?;
     // s, and the content
-    let shared = recipient.private_key().agree(&sender).map_err(invalid)?;
+    let shared = recipient.private_key().agree(&sender)?;
     let s = Keys::sender(&e.chain, encrypted_static, &shared);
     let content = UnidentifiedSenderMessageContent::parse(s.decrypt(message)?)?;
     // the sender who could encrypt this is the one that the certificate names

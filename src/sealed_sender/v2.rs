@@ -84,14 +84,13 @@ pub(super) fn open(
     body: &[u8],
     recipient: &IdentityKeyPair,
 ) -> Result<UnidentifiedSenderMessageContent, Error> {
-    let invalid = |_| Error::InvalidSealedSenderMessage;
     let (c, rest) = body.split_first_chunk::<C>().ok_or(Error::InvalidProtobuf)?;
     let (at, rest) = rest.split_first_chunk::<AT>().ok_or(Error::InvalidProtobuf)?;
     let (e, ct) = rest.split_first_chunk::<EPHEMERAL>().ok_or(Error::InvalidProtobuf)?;
     let ephemeral = PublicKey::from_raw(*e);
     let our = recipient.identity_key();
     // M = C xor x, with DH(R.priv, E.pub)
-    let shared = recipient.private_key().agree(&ephemeral).map_err(invalid)?;
+    let shared = recipient.private_key().agree(&ephemeral)?;
     let mut m = Secret::new(*c);
     mask(m.expose_mut(), &shared, &ephemeral.encode(), our.public_key());
     // the E that M determines is the one received
@@ -103,11 +102,12 @@ pub(super) fn open(
         .split_last_chunk::<{ gcm_siv::TAG_LENGTH }>()
         .ok_or(Error::InvalidSealedSenderMessage)?;
     let mut content = ct.to_vec();
-    gcm_siv::open(&keys.key, &NONCE, &mut content, ct_tag).map_err(invalid)?;
+    gcm_siv::open(&keys.key, &NONCE, &mut content, ct_tag)
+        .map_err(|_| Error::InvalidSealedSenderMessage)?;
     let content = UnidentifiedSenderMessageContent::parse(content)?;
     // AT, with DH(R.priv, S.pub), S from the certificate
     let sender = content.sender().identity();
-    let shared = recipient.private_key().agree(sender.public_key()).map_err(invalid)?;
+    let shared = recipient.private_key().agree(sender.public_key())?;
     let expected = tag(&shared, &ephemeral.encode(), c, sender, our.public_key());
     if bool::from(expected.ct_eq(at)) {
         Ok(content)

@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
 
     /// Seven bits a byte, low ones first; at most ten bytes and 64 bits.
     #[inline]
-    fn varint(&mut self) -> Result<u64, Error> {
+    pub(crate) fn varint(&mut self) -> Result<u64, Error> {
         if let [byte @ 0..=0x7F, rest @ ..] = self.rest {
             self.rest = rest;
             return Ok(u64::from(*byte));

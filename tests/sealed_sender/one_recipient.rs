@@ -167,6 +167,6 @@ fn keys_of_low_order_are_an_error() {
         let mut message = sealed(version, &alice, &certificate);
         let at = if version == 1 { 4 } else { 49 };
         message[at..at + 32].fill(0);
-        assert_eq!(open(&message, &identity(2)), Err(Error::InvalidSealedSenderMessage));
+        assert_eq!(open(&message, &identity(2)), Err(Error::InvalidKeyAgreement));
     }
 }

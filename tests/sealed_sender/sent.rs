@@ -234,6 +234,9 @@ fn scenario_18_versions_truncation_and_ranges() {
     assert_eq!(error(&with(device + 3, 0)), Some(Error::InvalidProtobuf));
     // neither ACI nor PNI
     assert_eq!(error(&with(2, 2)), Some(Error::InvalidProtobuf));
+    // a count that is longer than it needs to be
+    let long = [&[0x23, 0x84, 0x00], &sent[2..]].concat();
+    assert_eq!(error(&long), Some(Error::InvalidProtobuf));
     // a count that the bytes cannot hold, and ones beyond 32 bits
     assert_eq!(error(&with(1, 0x7F)), Some(Error::InvalidProtobuf));
     for count in [&[0xFF, 0xFF, 0xFF, 0xFF, 0x0F][..], &[0xFF, 0xFF, 0xFF, 0xFF, 0x1F], &[0xFF; 12]]

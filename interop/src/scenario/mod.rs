@@ -5,6 +5,7 @@
 
 pub mod conversation;
 pub mod delivery;
+pub mod extras;
 pub mod forgery;
 pub mod identity;
 pub mod long;
@@ -12,4 +13,5 @@ pub mod moving;
 pub mod prekeys;
 pub mod random;
 pub mod records;
+pub mod sealed;
 pub mod sessions;

@@ -47,6 +47,13 @@ impl From<Error> for Failure {
             Error::UnrecognizedMessageVersion(_) => "UnrecognizedMessageVersion",
             Error::SignatureValidationFailed => "SignatureValidationFailed",
             Error::DuplicatedMessage { .. } => "DuplicatedMessage",
+            Error::InvalidSealedSenderMessage => "InvalidSealedSenderMessage",
+            Error::UnknownSealedSenderVersion(_) => "UnknownSealedSenderVersion",
+            Error::UnknownSealedSenderServerCertificateId(_) => "UnknownServerCertificateId",
+            Error::SealedSenderSelfSend => "SealedSenderSelfSend",
+            Error::FingerprintVersionMismatch { .. } => "FingerprintVersionMismatch",
+            // the official library's texts have no kind of their own
+            Error::FingerprintParsing | Error::InvalidIterationCount(_) => "LibSignalError",
             Error::ReusedBaseKey => "KyberReplay",
             Error::UntrustedIdentity => "UntrustedIdentity",
             Error::SessionNotFound => "SessionNotFound",

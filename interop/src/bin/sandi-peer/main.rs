@@ -3,6 +3,7 @@
 //!
 //! `--spqr off` speaks version 4 without SPQR, `--v3` speaks version 3; the default is today's version 4.
 
+mod extra_ops;
 mod failure;
 mod message_ops;
 mod party;
@@ -10,6 +11,7 @@ mod party_ops;
 mod pre_key_ops;
 mod primitive_ops;
 mod request;
+mod sealed_ops;
 mod session_ops;
 
 use std::collections::BTreeMap;
@@ -40,6 +42,8 @@ const OPS: &[(&str, &[&str])] = &[
     ("message", message_ops::OPS),
     ("session", session_ops::OPS),
     ("primitive", primitive_ops::OPS),
+    ("sealed sender", sealed_ops::OPS),
+    ("extra", extra_ops::OPS),
 ];
 
 impl Server {
@@ -67,6 +71,8 @@ impl Server {
             _ if message_ops::OPS.contains(&op) => message_ops::run(self, op, &request),
             _ if session_ops::OPS.contains(&op) => session_ops::run(self, op, &request),
             _ if primitive_ops::OPS.contains(&op) => primitive_ops::run(self, op, &request),
+            _ if sealed_ops::OPS.contains(&op) => sealed_ops::run(self, op, &request),
+            _ if extra_ops::OPS.contains(&op) => extra_ops::run(self, op, &request),
             _ => Err(Failure::new("NotImplemented", format!("sandi-peer has no op {op}"))),
         }
     }

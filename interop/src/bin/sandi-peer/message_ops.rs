@@ -86,7 +86,7 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
     }
 }
 
-fn message_type(request: &Request<'_>) -> Result<CiphertextMessageType, Failure> {
+pub(crate) fn message_type(request: &Request<'_>) -> Result<CiphertextMessageType, Failure> {
     let value = request.value("type");
     let code = match value.as_str() {
         Some("whisper") => 2,
@@ -99,7 +99,7 @@ fn message_type(request: &Request<'_>) -> Result<CiphertextMessageType, Failure>
         .ok_or_else(|| Failure::bad_request("type is missing or unknown"))
 }
 
-const fn type_name(message_type: CiphertextMessageType) -> &'static str {
+pub(crate) const fn type_name(message_type: CiphertextMessageType) -> &'static str {
     match message_type {
         CiphertextMessageType::Signal => "whisper",
         CiphertextMessageType::PreKey => "prekey",
@@ -108,7 +108,12 @@ const fn type_name(message_type: CiphertextMessageType) -> &'static str {
     }
 }
 
-fn encrypt(party: &mut Party, rng: &mut OsRng, peer: &Address, request: &Request<'_>) -> Reply {
+pub(crate) fn encrypt(
+    party: &mut Party,
+    rng: &mut OsRng,
+    peer: &Address,
+    request: &Request<'_>,
+) -> Reply {
     let (known, trust) = (party.known(peer), party.trust);
     let mut identity = None;
     let session =
@@ -134,7 +139,7 @@ fn encrypt(party: &mut Party, rng: &mut OsRng, peer: &Address, request: &Request
     }))
 }
 
-fn decrypt(
+pub(crate) fn decrypt(
     party: &mut Party,
     rng: &mut OsRng,
     policy: Policy,
