@@ -7,10 +7,12 @@
 //!
 //! Nothing of the peers is linked or committed: `install-peers.sh` installs them outside the tree.
 
+pub mod group;
 pub mod json;
 pub mod pair;
 pub mod peer;
 pub mod scenario;
 
+pub use group::Group;
 pub use pair::{Implementation, Message, Pair, PairDialect, Party};
 pub use peer::{CallError, Libsignal, Peer, Refusal};

@@ -7,6 +7,7 @@ pub mod conversation;
 pub mod delivery;
 pub mod extras;
 pub mod forgery;
+pub mod group;
 pub mod identity;
 pub mod long;
 pub mod moving;

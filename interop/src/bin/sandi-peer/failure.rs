@@ -56,6 +56,8 @@ impl From<Error> for Failure {
             Error::FingerprintParsing | Error::InvalidIterationCount(_) => "LibSignalError",
             Error::ReusedBaseKey => "KyberReplay",
             Error::UntrustedIdentity => "UntrustedIdentity",
+            Error::NoSenderKeyState => "NoSenderKeyState",
+            Error::InvalidSenderKeySession => "InvalidSenderKeySession",
             Error::SessionNotFound => "SessionNotFound",
             Error::InvalidPreKeyId(_) => "InvalidPreKeyId",
             Error::InvalidSignedPreKeyId(_) => "InvalidSignedPreKeyId",

@@ -5,6 +5,7 @@
 
 mod extra_ops;
 mod failure;
+mod group_ops;
 mod message_ops;
 mod party;
 mod party_ops;
@@ -42,6 +43,7 @@ const OPS: &[(&str, &[&str])] = &[
     ("message", message_ops::OPS),
     ("session", session_ops::OPS),
     ("primitive", primitive_ops::OPS),
+    ("group", group_ops::OPS),
     ("sealed sender", sealed_ops::OPS),
     ("extra", extra_ops::OPS),
 ];
@@ -66,6 +68,7 @@ impl Server {
                 Ok(json!({}))
             }
             "batch" => self.batch(&request),
+            _ if group_ops::takes(op, &request) => group_ops::run(self, op, &request),
             _ if party_ops::OPS.contains(&op) => party_ops::run(self, op, &request),
             _ if pre_key_ops::OPS.contains(&op) => pre_key_ops::run(self, op, &request),
             _ if message_ops::OPS.contains(&op) => message_ops::run(self, op, &request),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sandi::Address;
+use sandi::group::{Distribution, SenderKeyRecord};
 use sandi::keys::{IdentityKey, IdentityKeyPair};
 use sandi::migrate::official;
 use sandi::prekey::{KemPreKey, PreKey, PreKeyId, ReplayGuard, SignedPreKey};
@@ -40,6 +41,7 @@ pub(crate) struct Party {
     /// With whether the key is one-time.
     pub(crate) kem_pre_keys: BTreeMap<PreKeyId, (KemPreKey, bool)>,
     pub(crate) guard: ReplayGuard,
+    pub(crate) sender_keys: BTreeMap<(Distribution, Address), SenderKeyRecord>,
     pub(crate) events: Vec<Value>,
 }
 
@@ -98,6 +100,7 @@ impl Party {
             signed_pre_keys: BTreeMap::new(),
             kem_pre_keys: BTreeMap::new(),
             guard: ReplayGuard::new(),
+            sender_keys: BTreeMap::new(),
             events: Vec::new(),
         }
     }
@@ -131,7 +134,7 @@ impl Party {
             "signedPreKeys": self.signed_pre_keys.keys().collect::<Vec<_>>(),
             "kyberPreKeys": self.kem_pre_keys.keys().collect::<Vec<_>>(),
             "sessions": self.sessions.keys().map(ToString::to_string).collect::<Vec<_>>(),
-            "senderKeys": [],
+            "senderKeys": self.sender_keys.keys().map(|(_, sender)| sender.to_string()).collect::<Vec<_>>(),
         })
     }
 
@@ -144,6 +147,10 @@ impl Party {
         for (peer, session) in &self.sessions {
             let session = official::decode_session(&official::encode_session(session))?;
             copy.sessions.insert(peer.clone(), session);
+        }
+        for (name, record) in &self.sender_keys {
+            let record = SenderKeyRecord::decode(&record.encode())?;
+            copy.sender_keys.insert(name.clone(), record);
         }
         for (id, key) in &self.pre_keys {
             let key = official::decode_pre_key(&official::encode_pre_key(key))?;
