@@ -2,6 +2,17 @@
 //!
 //! Decoding and encoding a sound record again is byte-identical. Encodings hold private keys: they come
 //! in buffers that wipe themselves.
+//!
+//! | record of spec 08 | here |
+//! |---|---|
+//! | SessionRecord (§1) | [`decode_session`], [`encode_session`] |
+//! | PreKeyRecord, SignedPreKeyRecord, KyberPreKeyRecord (§2) | [`decode_pre_key`] and so on |
+//! | IdentityKeyPair (§2) | [`IdentityKeyPair::decode`](crate::keys::IdentityKeyPair::decode), `encode` |
+//! | a peer's identity: its 33 bytes | [`IdentityKey::decode`](crate::keys::IdentityKey::decode), `encode` |
+//! | SenderKeyRecord (§2.1) | [`decode_sender_key`], [`encode_sender_key`] |
+//!
+//! The library has no record for registration ids, addresses, the trust in an identity, and the base keys that
+//! a last-resort pre-key has met: those are in the application's own tables (`docs/migration.md`).
 
 mod chain;
 mod prekey;
