@@ -16,10 +16,10 @@ use base64ct::{Base64, Encoding};
 use common::{Device, NOW};
 use migration::{case, device, go_on, load, message, number, unb64};
 use sandi::keys::PublicKey;
-use sandi::migrate::node;
+use sandi::migrate::{node, official};
 use sandi::session::{LocalDevice, Session};
 use sandi::wire::{CiphertextMessageType, PreKeySignalMessage};
-use sandi::{Error, Policy};
+use sandi::{Error, Policy, Timestamp};
 use serde_json::{Value as Json, json};
 
 fn text(json: &Json) -> Vec<u8> {
@@ -284,18 +284,31 @@ fn other_forms_are_refused() {
 }
 
 #[test]
-fn damaged_text_is_an_error_and_never_a_panic() {
+fn damaged_text_is_an_error_or_a_sound_session_and_never_a_panic() {
     let file = load("libsignal_node.json");
-    let (alice, record) = alice_and_record(case(&file, "mid-conversation"));
-    let local = LocalDevice { identity: &alice.identity, registration_id: 1 };
-    let text = text(&record);
-    for end in 0..text.len() {
-        assert_eq!(node::decode_session(&text[..end], local), Err(Error::InvalidSession));
-    }
-    for at in 0..text.len() {
-        let mut text = text.clone();
-        text[at] ^= 1 << (at % 7);
-        let _ = node::decode_session(&text, local);
+    for name in ["mid-conversation", "archived session", "unanswered"] {
+        let (mut alice, record) = alice_and_record(case(&file, name));
+        let bob = address(&case(&file, name)["bob"]);
+        let text = text(&record);
+        for end in 0..text.len() {
+            let local =
+                LocalDevice { identity: &alice.identity, registration_id: alice.registration_id };
+            assert_eq!(node::decode_session(&text[..end], local), Err(Error::InvalidSession));
+        }
+        for at in 0..text.len() {
+            let mut text = text.clone();
+            text[at] ^= 1 << (at % 7);
+            let local =
+                LocalDevice { identity: &alice.identity, registration_id: alice.registration_id };
+            let Ok(decoded) = node::decode_session(&text, local) else { continue };
+            let encoded = official::encode_session(&decoded.session);
+            assert_eq!(official::decode_session(&encoded).as_ref(), Ok(&decoded.session));
+            let current = decoded.session.has_current();
+            alice.sessions.insert(bob.clone(), decoded.session);
+            // what was read can send; a damaged time of creation may be any
+            alice.now = Timestamp(0);
+            assert_eq!(alice.encrypt(&bob, b"text").is_ok(), current, "byte {at} of {name}");
+        }
     }
 }
 

@@ -150,3 +150,67 @@ fn an_unanswered_session_repeats_its_pre_key_data_for_thirty_days() {
         assert_eq!(alice.encrypt(&bob, b"a year later"), Err(Error::SessionNotFound));
     }
 }
+
+/// `bytes` with one bit flipped in each byte, and each of its beginnings.
+fn damaged(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    let flipped = (0..bytes.len()).map(|at| {
+        let mut bytes = bytes.to_vec();
+        bytes[at] ^= 1 << (at % 8);
+        bytes
+    });
+    flipped.chain((0..bytes.len()).map(|end| bytes[..end].to_vec()))
+}
+
+#[test]
+fn damaged_records_are_errors_or_encode_to_what_decodes_to_the_same() {
+    for (name, _) in FILES {
+        let file = load(name);
+        let case = case(&file, "unanswered");
+        let mid = &file["cases"][0];
+        for record in [&case["alice"]["record"], &mid["bob"]["record"]].map(unb64) {
+            for bytes in damaged(&record) {
+                match official::decode_session(&bytes) {
+                    Err(error) => assert_eq!(error, Error::InvalidSession),
+                    Ok(session) => {
+                        let encoded = official::encode_session(&session);
+                        assert_eq!(official::decode_session(&encoded), Ok(session));
+                    }
+                }
+            }
+        }
+        for key in case["bob"]["keys"].as_array().unwrap() {
+            // A KEM pre-key is long: one that is cut, and one flipped bit in each of its ends.
+            let record = unb64(&key["record"]);
+            let ends = [0..record.len().min(40), record.len() - 40..record.len()];
+            for at in ends.into_iter().flatten() {
+                let mut flipped = record.clone();
+                flipped[at] ^= 1 << (at % 8);
+                for bytes in [&flipped, &record[..at]] {
+                    match key["kind"].as_str().unwrap() {
+                        "preKey" => {
+                            if let Ok(key) = official::decode_pre_key(bytes) {
+                                let encoded = official::encode_pre_key(&key);
+                                let again = official::decode_pre_key(&encoded).unwrap();
+                                assert_eq!(official::encode_pre_key(&again), encoded);
+                            }
+                        }
+                        "signedPreKey" => {
+                            if let Ok(key) = official::decode_signed_pre_key(bytes) {
+                                let encoded = official::encode_signed_pre_key(&key);
+                                let again = official::decode_signed_pre_key(&encoded).unwrap();
+                                assert_eq!(official::encode_signed_pre_key(&again), encoded);
+                            }
+                        }
+                        _ => {
+                            if let Ok(key) = official::decode_kem_pre_key(bytes) {
+                                let encoded = official::encode_kem_pre_key(&key);
+                                let again = official::decode_kem_pre_key(&encoded).unwrap();
+                                assert_eq!(official::encode_kem_pre_key(&again), encoded);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
