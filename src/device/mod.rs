@@ -88,9 +88,7 @@ impl<S: Store> Device<S> {
     ) -> Result<Self, DeviceError<S::Error>> {
         let local =
             Local::new(device.address, device.identity, device.registration_id, device.scope)?;
-        let mut changes = Changes::new();
-        changes.create(RecordKey::Local, local.encode(), rng)?;
-        match store.commit(&changes) {
+        match store.commit(&local.create(rng)?) {
             Ok(()) => Ok(Self::new(store, local, options)),
             Err(CommitError::Conflict) => Err(DeviceError::AlreadyCreated),
             Err(CommitError::Store(error)) => Err(DeviceError::Store(error)),

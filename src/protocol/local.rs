@@ -2,12 +2,14 @@
 
 use alloc::string::String;
 
+use rand_core::CryptoRng;
+
 use super::record::{Stored, required};
 use crate::address::{Address, DeviceId};
 use crate::error::Error;
 use crate::keys::IdentityKeyPair;
 use crate::session::LocalDevice;
-use crate::store::{RecordKey, Snapshot};
+use crate::store::{Changes, RecordKey, Snapshot};
 use crate::wire::reader::Reader;
 use crate::wire::writer::Writer;
 
@@ -55,6 +57,17 @@ impl Local {
             }
             _ => Err(Error::InvalidRegistrationId),
         }
+    }
+
+    /// The changes that create the device: its record, where there must be none yet. Draws 8 bytes.
+    ///
+    /// # Errors
+    ///
+    /// None that can happen here.
+    pub fn create(&self, rng: &mut impl CryptoRng) -> Result<Changes, Error> {
+        let mut changes = Changes::new();
+        changes.create(RecordKey::Local, self.encode(), rng)?;
+        Ok(changes)
     }
 
     /// Reads the device's record; `None` if there is none: the device was never created.
