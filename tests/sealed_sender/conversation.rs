@@ -1,11 +1,15 @@
-//! Scenarios 8 and 22: sessions and decryption errors inside sealed messages.
+//! Scenarios 8, 9, 21 and 22: sessions, groups and decryption errors inside sealed messages.
 
+use sandi::group::{Distribution, SenderKeyRecord};
 use sandi::sealed_sender::{
-    ContentHint, OwnDevice, Sender, SenderCertificate, UnidentifiedSenderMessageContent, open,
-    seal_v1,
+    ContentHint, MultiRecipientMessage, OwnDevice, Sender, SenderCertificate, SentMessage,
+    UnidentifiedSenderMessageContent, open, seal_v1,
 };
 use sandi::session::CiphertextMessage;
-use sandi::wire::{CiphertextMessageType, DecryptionErrorMessage, PlaintextContent};
+use sandi::wire::{
+    CiphertextMessageType, DecryptionErrorMessage, PlaintextContent, SenderKeyDistributionMessage,
+    SenderKeyMessage,
+};
 use sandi::{Error, Policy};
 
 use crate::common::{Device, NOW, conversing, introduced, record};
@@ -122,4 +126,43 @@ fn scenario_22_a_decryption_error_comes_back_sealed() {
     assert_eq!((got.timestamp(), got.device_id()), (NOW, 1));
     let session = &alice.sessions[&bob.address];
     assert!(session.current_ratchet_key_matches(got.ratchet_key().unwrap()));
+}
+
+#[test]
+fn scenario_21_a_group_message_travels_sealed_in_both_versions() {
+    let mut service = Service::new(21);
+    let (mut alice, bob) = conversing(Policy::V4);
+    let certificate = certify(&mut service, &alice);
+    let group = Distribution::Id([9; 16]);
+    let (mut ours, mut theirs) = (SenderKeyRecord::new(), SenderKeyRecord::new());
+    let key = ours.create_distribution(&group, &mut alice.rng).unwrap();
+    theirs
+        .process_distribution(&SenderKeyDistributionMessage::parse(group.dialect(), &key).unwrap());
+    for version in [1, 2] {
+        let message = ours.encrypt(&group, b"to the group", &mut alice.rng).unwrap();
+        let content = UnidentifiedSenderMessageContent::new(
+            CiphertextMessageType::SenderKey,
+            &message,
+            &certificate,
+            ContentHint::Resendable,
+            Some(b"group"),
+        );
+        let identity = bob.identity.identity_key();
+        let sealed = if version == 1 {
+            seal_v1(&alice.identity, identity, &content, &mut alice.rng).unwrap()
+        } else {
+            let mut many = MultiRecipientMessage::default();
+            let session = &alice.sessions[&bob.address];
+            many.add(&bob.address, identity, session.remote_registration_id()).unwrap();
+            let sent = many.seal(&alice.identity, &content, &mut alice.rng).unwrap();
+            let view = SentMessage::parse(&sent).unwrap();
+            view.received(view.recipients().next().unwrap()).unwrap()
+        };
+        let opened = open(&sealed, &bob.identity).unwrap();
+        let content = opened.validate(&service.trust(), &own(&bob), NOW).unwrap();
+        assert_eq!(content.message_type(), CiphertextMessageType::SenderKey);
+        assert_eq!(content.sender().address(), alice.address);
+        let message = SenderKeyMessage::parse(group.dialect(), content.contents()).unwrap();
+        assert_eq!(*theirs.decrypt(&message).unwrap(), b"to the group");
+    }
 }

@@ -358,3 +358,43 @@ pub fn unaddressable(pair: &Pair) {
     let archived = refused(carol);
     assert!(["InvalidState", "LibSignalError"].contains(&archived.as_str()), "{archived}");
 }
+
+/// Spec 06 scenario 21: a message to a group, sealed to one and to many.
+pub fn group_message(pair: &Pair) {
+    let many = Many::new(pair);
+    let group = crate::pair::random_uuid();
+    let key = many.alice.must("group.createDistribution", json!({"distributionId": group}));
+    for recipient in &many.recipients {
+        let fields = json!({"sender": many.alice.address(), "bytes": key["bytes"]});
+        recipient.must("group.processDistribution", fields);
+    }
+    let certificate = many.service.certify(&pair.alice, &many.alice, None);
+    let content = |text: &[u8]| {
+        let fields = json!({"distributionId": group, "plaintext": b64(text)});
+        let message = many.alice.must("group.encrypt", fields);
+        let fields = json!({
+            "type": message["type"], "bytes": message["bytes"], "senderCert": certificate,
+            "contentHint": 1, "groupId": b64(b"group"),
+        });
+        pair.alice.must("ss.usmc", fields)["bytes"].clone()
+    };
+    let check = |recipient: &Party<'_>, bytes: &Value, text: &[u8]| {
+        let opened = recipient.must("ss.open", many.service.trust(bytes));
+        assert_eq!(opened["usmc"]["type"], "senderkey");
+        assert_eq!(unb64(&opened["plaintext"]).expect("plaintext"), text);
+        let twice = recipient.call("ss.open", many.service.trust(bytes)).expect_err("twice");
+        assert_eq!(twice.kind, "DuplicatedMessage");
+        let refused = recipient.call("ss.decrypt", many.service.trust(bytes));
+        assert_eq!(refused.expect_err("not a session's").kind, "InvalidMessage");
+    };
+    let mut request = many.request(&[0, 1, 2]);
+    request["usmc"] = content(b"to many");
+    let sent = many.alice.must("ss.multiEncrypt", request)["bytes"].clone();
+    let parsed = pair.bob.must("ss.multi.parse", json!({"bytes": sent}));
+    for recipient in &many.recipients {
+        check(recipient, &parsed["recipients"][recipient.name()]["received"], b"to many");
+    }
+    let (carol, content) = (&many.recipients[2], content(b"to one"));
+    let sealed = many.alice.must("ss.seal", json!({"peer": carol.address(), "usmc": content}));
+    check(carol, &sealed["bytes"], b"to one");
+}

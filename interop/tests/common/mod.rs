@@ -138,7 +138,8 @@ macro_rules! many {
         $crate::scenarios! {
             ($dialect, $alice, $bob)
             extras: incremental_macs;
-            sealed: many_recipients, damaged_to_many, servers_read_alike, unaddressable;
+            sealed: many_recipients, damaged_to_many, servers_read_alike, unaddressable,
+                group_message;
         }
     };
 }

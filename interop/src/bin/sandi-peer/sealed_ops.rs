@@ -11,6 +11,7 @@ use sandi_interop::json::{b64, b64_or_null, unb64};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::group_ops;
 use crate::message_ops::{decrypt, encrypt, message_type, type_name};
 use crate::request::{Request, device_id};
 use crate::{Reply, Server};
@@ -262,11 +263,19 @@ fn open_any(server: &mut Server, request: &Request<'_>) -> Reply {
     let sender = content.sender().address();
     let plaintext = match content.message_type() {
         CiphertextMessageType::Plaintext => {
-            PlaintextContent::parse(content.contents())?.body().to_vec()
+            b64(PlaintextContent::parse(content.contents())?.body())
         }
-        kind => decrypt(party, rng, policy, &sender, kind, content.contents())?,
+        CiphertextMessageType::SenderKey => {
+            let fields = json!({
+                "party": request.text("party")?, "bytes": b64(content.contents()),
+                "sender": {"name": sender.name(), "deviceId": sender.device().get()},
+            });
+            let reply = group_ops::run(server, "group.decrypt", &Request::new(&fields))?;
+            reply["plaintext"].clone()
+        }
+        kind => b64(&decrypt(party, rng, policy, &sender, kind, content.contents())?),
     };
-    Ok(json!({"trusted": true, "plaintext": b64(&plaintext), "usmc": shown}))
+    Ok(json!({"trusted": true, "plaintext": plaintext, "usmc": shown}))
 }
 
 fn show_server(certificate: &ServerCertificate) -> Value {
