@@ -5,6 +5,7 @@
 mod faults;
 mod healing;
 mod messages;
+mod model;
 mod pre_keys;
 mod sesame;
 mod support;

@@ -55,11 +55,33 @@ pub fn party_over<S: Store<Error: std::fmt::Debug>>(
     policy: Policy,
     identity: IdentityKeyPair,
 ) -> Party<S> {
-    let mut rng = seeded(name, device);
+    install(store, name, device, policy, identity, 0)
+}
+
+/// The same device after it was installed anew, for the `installation`th time.
+pub fn party_of_installation(
+    name: &str,
+    device: u32,
+    policy: Policy,
+    identity: IdentityKeyPair,
+    installation: u32,
+) -> Party {
+    install(Memory::default(), name, device, policy, identity, installation)
+}
+
+fn install<S: Store<Error: std::fmt::Debug>>(
+    store: S,
+    name: &str,
+    device: u32,
+    policy: Policy,
+    identity: IdentityKeyPair,
+    installation: u32,
+) -> Party<S> {
+    let mut rng = seeded(name, device + 1000 * installation);
     let new = NewDevice {
         address: address(name, device),
         identity,
-        registration_id: 1000 + device,
+        registration_id: 1000 + device + 10 * installation,
         scope: IdentityScope::Account,
     };
     let mut device = Device::create(store, new, options(policy), &mut rng).unwrap();
