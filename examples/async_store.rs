@@ -89,7 +89,7 @@ async fn create(store: &AsyncStore, name: &str) -> Result<Own> {
     let rng = &mut OsRng::default();
     let address = Address::new(name, DeviceId::new(1)?);
     let identity = IdentityKeyPair::generate(rng);
-    let local = Local::new(address, identity, 1001, IdentityScope::Account)?;
+    let local = Local::new(address, identity, 1001, IdentityScope::Account);
     if !store.commit(&local.create(rng)?).await {
         return Err("the device exists already".into());
     }

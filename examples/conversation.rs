@@ -4,7 +4,7 @@
 //! `cargo run --example conversation [DIRECTORY]`
 //!
 //! The server that hands out bundles and carries messages is this program.
-#![allow(clippy::indexing_slicing, clippy::print_stdout)] // a program for people to read
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::print_stdout)] // for people to read
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

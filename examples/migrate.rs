@@ -115,7 +115,7 @@ fn migrate(
             signed: &exported.signed,
             last_resort: &exported.last_resort,
             one_time: &exported.one_time,
-            one_time_kem: &[],
+            ..ImportPreKeys::default()
         },
         NOW,
         rng,

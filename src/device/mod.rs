@@ -61,7 +61,8 @@ pub struct NewDevice {
     pub address: Address,
     /// The account's identity: new for a primary device, the account's for a linked one.
     pub identity: IdentityKeyPair,
-    /// 1 to 16,383, different for every installation; see [`random_registration_id`].
+    /// Different for every installation, see [`random_registration_id`]: by it, peers and servers tell
+    /// one from the next.
     pub registration_id: u32,
     /// Whether the devices of an account share one identity key.
     pub scope: IdentityScope,
@@ -79,7 +80,7 @@ impl<S: Store> Device<S> {
     ///
     /// # Errors
     ///
-    /// [`DeviceError::AlreadyCreated`]; [`Error::InvalidRegistrationId`]; [`DeviceError::Store`].
+    /// [`DeviceError::AlreadyCreated`]; [`DeviceError::Store`].
     pub fn create(
         mut store: S,
         device: NewDevice,
@@ -87,7 +88,7 @@ impl<S: Store> Device<S> {
         rng: &mut impl CryptoRng,
     ) -> Result<Self, DeviceError<S::Error>> {
         let local =
-            Local::new(device.address, device.identity, device.registration_id, device.scope)?;
+            Local::new(device.address, device.identity, device.registration_id, device.scope);
         match store.commit(&local.create(rng)?) {
             Ok(()) => Ok(Self::new(store, local, options)),
             Err(CommitError::Conflict) => Err(DeviceError::AlreadyCreated),

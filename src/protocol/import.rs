@@ -12,7 +12,7 @@ use super::{Loaded, Operation, Own};
 use crate::address::Address;
 use crate::error::Error;
 use crate::keys::IdentityKey;
-use crate::prekey::{KemPreKey, PreKey, SignedPreKey};
+use crate::prekey::{KemPreKey, PreKey, PreKeyId, SignedPreKey};
 use crate::session::Session;
 use crate::store::{Changes, RecordKey};
 use crate::time::Timestamp;
@@ -78,6 +78,9 @@ pub struct ImportPreKeys<'a> {
     pub one_time: &'a [PreKey],
     /// One-time KEM pre-keys.
     pub one_time_kem: &'a [KemPreKey],
+    /// The id that the next one-time pre-key was to have, where the other implementation says so: peers
+    /// may still hold bundles with ids below it.
+    pub next_one_time: Option<PreKeyId>,
 }
 
 impl Operation for ImportPreKeys<'_> {
@@ -119,6 +122,9 @@ impl Operation for ImportPreKeys<'_> {
             changes.create(RecordKey::KemPreKey(key.id()), encode_kem(key, true), rng)?;
         }
         ledger.one_time.adopt(self.one_time.iter().map(PreKey::id).collect(), now);
+        if let Some(next) = self.next_one_time {
+            ledger.one_time.next = next;
+        }
         ledger.one_time_kem.adopt(self.one_time_kem.iter().map(KemPreKey::id).collect(), now);
         loaded.write(RecordKey::PreKeyLedger, &ledger, &mut changes, rng)?;
         Ok(((), changes))

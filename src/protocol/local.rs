@@ -36,27 +36,20 @@ pub struct Local {
 }
 
 impl Local {
-    /// The greatest registration id: 14 bits are what every peer's server carries (spec 02 §4).
+    /// The greatest registration id that [`random_registration_id`](crate::device::random_registration_id)
+    /// gives. Servers and sealed sender (spec 06 §5) carry 14 bits; what another implementation has chosen
+    /// is kept, whatever it is.
     pub const LAST_REGISTRATION_ID: u32 = 0x3FFF;
 
     /// A device of its parts.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidRegistrationId`] for 0, or more than
-    /// [`LAST_REGISTRATION_ID`](Self::LAST_REGISTRATION_ID).
-    pub fn new(
+    #[must_use]
+    pub const fn new(
         address: Address,
         identity: IdentityKeyPair,
         registration_id: u32,
         scope: IdentityScope,
-    ) -> Result<Self, Error> {
-        match registration_id {
-            1..=Self::LAST_REGISTRATION_ID => {
-                Ok(Self { address, identity, registration_id, scope })
-            }
-            _ => Err(Error::InvalidRegistrationId),
-        }
+    ) -> Self {
+        Self { address, identity, registration_id, scope }
     }
 
     /// The changes that create the device: its record, where there must be none yet. Draws 8 bytes.
@@ -92,7 +85,7 @@ impl Local {
         &self.identity
     }
 
-    /// The device's registration id, 1 to 16,383.
+    /// The device's registration id.
     #[must_use]
     pub const fn registration_id(&self) -> u32 {
         self.registration_id
@@ -140,7 +133,8 @@ impl Stored for Local {
             2 => IdentityScope::Device,
             _ => return Err(Error::InvalidState),
         };
-        Self::new(address, IdentityKeyPair::decode(required(identity)?)?, registration_id, scope)
+        let identity = IdentityKeyPair::decode(required(identity)?)?;
+        Ok(Self::new(address, identity, registration_id, scope))
     }
 
     fn write(&self, w: &mut Writer<'_>) {
