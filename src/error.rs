@@ -206,8 +206,9 @@ pub enum Disposition {
     /// Show the user the peer's new identity key, and accept it if the user does; then try the same
     /// message or bundle again.
     AskUser,
-    /// What is stored is corrupt. A session: archive it and start a new one. Another record: restore it,
-    /// or register the device anew.
+    /// What is stored is corrupt. A session:
+    /// [`repair_session`](crate::Device::repair_session), then start a new one where nothing was left.
+    /// Another record: restore it, or register the device anew.
     Repair,
     /// It is of a later version than this library knows: update the application.
     Update,

@@ -1,10 +1,10 @@
-//! Messages that did not decrypt, here or at a peer.
+//! Messages that did not decrypt, here or at a peer; and sessions that cannot be read.
 
 use rand_core::CryptoRng;
 
 use super::{Device, DeviceError};
 use crate::address::Address;
-use crate::protocol::{AnswerRetry, Answered, AskRetry, Asked};
+use crate::protocol::{AnswerRetry, Answered, AskRetry, Asked, RepairSession, Repaired};
 use crate::store::Store;
 use crate::time::Timestamp;
 use crate::wire::{CiphertextMessageType, DecryptionErrorMessage};
@@ -41,5 +41,21 @@ impl<S: Store> Device<S> {
         rng: &mut impl CryptoRng,
     ) -> Result<Answered, DeviceError<S::Error>> {
         self.perform(&AnswerRetry { from, request }, now, rng)
+    }
+
+    /// Mends the stored session with a peer device, after [`Error::InvalidSession`](crate::Error): states
+    /// that cannot be read are forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::FutureRecord`](crate::Error::FutureRecord); those of the store.
+    pub fn repair_session(
+        &mut self,
+        peer: &Address,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Repaired, DeviceError<S::Error>> {
+        self.cache.take(peer);
+        self.perform(&RepairSession { peer }, now, rng)
     }
 }

@@ -21,6 +21,7 @@
 //! | `ledger`, `replenish`, `upload` | which pre-keys exist; making, retiring and uploading them |
 //! | `stored_keys`, `used_keys` | pre-keys as they are stored, and what a message uses of them |
 //! | `start`, `encrypt`, `decrypt` | one message |
+//! | `repair` | a stored session that is damaged |
 //! | `retry` | decryption errors, asked about and answered |
 //! | `import` | state of another implementation |
 //! | `loaded`, `record` | what an operation works on, and its stored form |
@@ -32,6 +33,7 @@ mod ledger;
 mod loaded;
 mod local;
 mod record;
+mod repair;
 mod replenish;
 mod retry;
 mod start;
@@ -52,6 +54,7 @@ pub use loaded::Loaded;
 pub(crate) use loaded::Peer;
 pub use local::{IdentityScope, Local};
 pub(crate) use record::Stored;
+pub use repair::{RepairSession, Repaired};
 pub use replenish::{Replenish, ServerStock};
 pub use retry::{AnswerRetry, Answered, AskRetry, Asked};
 pub use start::{SessionStarted, StartSession};

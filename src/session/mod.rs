@@ -267,6 +267,23 @@ impl Session {
         self.stored.0.replace_current();
     }
 
+    /// Forgets the sessions that cannot be read, current or archived, and returns how many: they match no
+    /// message, and an archived one stands in the way of new pre-key messages (spec 03 §5.3 step 3).
+    pub fn discard_unusable(&mut self) -> usize {
+        let before = self.archived.len();
+        self.archived.retain(|archived| archived.slot.usable().is_some());
+        let mut discarded = before.saturating_sub(self.archived.len());
+        if self.current.as_ref().is_some_and(|slot| slot.usable().is_none()) {
+            self.current = None;
+            self.stored.0.replace_current();
+            discarded = discarded.saturating_add(1);
+        }
+        if discarded > 0 {
+            self.stored.0.note_change();
+        }
+        discarded
+    }
+
     /// Makes `state` current and archives what was (spec 04 §7).
     fn promote(&mut self, state: State) {
         self.archive_current();

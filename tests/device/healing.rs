@@ -1,4 +1,5 @@
-use sandi::protocol::{Answered, Asked};
+use sandi::protocol::{Answered, Asked, Repaired};
+use sandi::store::{Changes, Expected, Write};
 use sandi::wire::{CiphertextMessageType, PlaintextContent};
 use sandi::{Disposition, Error, Policy, Timestamp};
 
@@ -147,5 +148,70 @@ fn every_error_says_what_to_do() {
     ];
     for (error, disposition) in cases {
         assert_eq!(error.disposition(), disposition, "{error}");
+    }
+}
+
+/// Writes other bytes over one of a party's records, behind the back of its device.
+fn damage(party: &mut Party, key: &sandi::RecordKey) {
+    use sandi::Store;
+    let record = party.device.store().load(key).unwrap().unwrap();
+    let revision = record.revision();
+    let mut changes = Changes::new();
+    let write = Write::Put { revision: revision + 1, bytes: vec![1, 2, 3].into() };
+    changes.insert(key.clone(), Expected::Revision(revision), write).unwrap();
+    party.device.store_mut().commit(&changes).unwrap();
+    party.device.forget_cached();
+}
+
+#[test]
+fn a_damaged_session_is_mended_and_the_conversation_goes_on() {
+    use sandi::{RecordKey, Store};
+    for policy in POLICIES {
+        let (mut alice, mut bob) = conversing(policy);
+        // A second session, so that the first is archived; and keys of late messages.
+        bob.start(&mut alice);
+        let message = bob.write(&alice.address(), "second");
+        alice.read(&bob.address(), &message);
+        let reply = alice.write(&bob.address(), "reply");
+        bob.read(&alice.address(), &reply);
+        let (late, next) =
+            (bob.write(&alice.address(), "late"), bob.write(&alice.address(), "next"));
+        alice.read(&bob.address(), &next);
+        let from = bob.address();
+        let repair = |alice: &mut Party| {
+            alice.device.repair_session(&from, alice.now, &mut alice.rng).unwrap()
+        };
+        assert_eq!(repair(&mut alice), Repaired::Sound);
+        // An archived state: the peer's next new session would be refused because of it.
+        let keys: Vec<RecordKey> =
+            alice.device.store().borrow().iter().map(|(key, _)| key.clone()).collect();
+        let archived = |key: &&RecordKey| matches!(key, RecordKey::SessionArchive { .. });
+        let archive = keys.iter().find(archived).unwrap();
+        damage(&mut alice, archive);
+        bob.start(&mut alice);
+        let third = bob.write(&alice.address(), "third");
+        let error = alice.refused(&from, &third);
+        assert_eq!((error, error.disposition()), (Error::InvalidSession, Disposition::Repair));
+        assert_eq!(repair(&mut alice), Repaired::Partly);
+        assert!(alice.device.store().load(archive).unwrap().is_none());
+        assert_eq!(alice.read(&from, &late), "late");
+        assert_eq!(alice.read(&from, &third), "third");
+        // The session's own record: nothing is left, not even what it named.
+        damage(&mut alice, &RecordKey::Session(from.clone()));
+        let message = bob.write(&alice.address(), "lost");
+        assert_eq!(alice.refused(&from, &message), Error::InvalidSession);
+        assert_eq!(repair(&mut alice), Repaired::Forgotten);
+        assert_eq!(repair(&mut alice), Repaired::Forgotten);
+        for (key, _) in alice.device.store().borrow().iter() {
+            assert!(!matches!(
+                key,
+                RecordKey::Session(_)
+                    | RecordKey::SessionArchive { .. }
+                    | RecordKey::SkippedKeys { .. }
+            ));
+        }
+        alice.start(&mut bob);
+        let message = alice.write(&from, "a new start");
+        assert_eq!(bob.read(&alice.address(), &message), "a new start");
     }
 }
