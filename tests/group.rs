@@ -10,6 +10,7 @@
 
 use core::convert::Infallible;
 
+use proptest::prelude::*;
 use rand::seq::SliceRandom;
 use rand::{SeedableRng, rngs::StdRng};
 use sandi::group::{Distribution, SenderKeyRecord};
@@ -797,5 +798,56 @@ fn nothing_secret_is_shown() {
         assert!(!shown.contains(&secret[..8]));
         let first = bytes(secret);
         assert!(!shown.contains(&format!("{}, {}, {}", first[0], first[1], first[2])));
+    }
+}
+
+proptest! {
+    /// What reads as a record is written as it was, whatever was done to it on disk.
+    #[test]
+    fn stored_records_that_were_changed(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        cut: prop::sample::Index,
+        whole: bool,
+    ) {
+        let (mut sender, mut receiver, mut rng) = pair(&distribution(), 25);
+        sender.encrypt(&distribution(), b"lost", &mut rng).unwrap();
+        let message = sender.encrypt(&distribution(), b"text", &mut rng).unwrap();
+        receive(&mut receiver, &distribution(), &message).unwrap();
+        let (mut other, _, _) = pair(&distribution(), 26);
+        let told = other.create_distribution(&distribution(), &mut rng).unwrap();
+        learn(&mut receiver, &distribution(), &told);
+        for record in [receiver.encode(), sender.encode()] {
+            let mut bytes = record.to_vec();
+            for (at, byte) in &changes {
+                let at = at.index(bytes.len());
+                bytes[at] = *byte;
+            }
+            if !whole {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            if let Ok(mut read) = SenderKeyRecord::decode(&bytes) {
+                prop_assert_eq!(&*read.encode(), &bytes);
+                let _ = receive(&mut read, &distribution(), &message);
+                let _ = read.create_distribution(&distribution(), &mut rng);
+                let _ = read.encrypt(&distribution(), b"text", &mut rng);
+            }
+        }
+        for record in [encode_sender_key(&receiver), encode_sender_key(&sender)] {
+            let mut bytes = record.to_vec();
+            for (at, byte) in &changes {
+                let at = at.index(bytes.len());
+                bytes[at] = *byte;
+            }
+            if !whole {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            if let Ok(mut read) = decode_sender_key(&bytes) {
+                let again = encode_sender_key(&read);
+                prop_assert_eq!(encode_sender_key(&decode_sender_key(&again).unwrap()), again);
+                prop_assert_eq!(&SenderKeyRecord::decode(&read.encode()).unwrap(), &read);
+                let _ = receive(&mut read, &distribution(), &message);
+                let _ = read.encrypt(&distribution(), b"text", &mut rng);
+            }
+        }
     }
 }

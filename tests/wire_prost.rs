@@ -7,9 +7,10 @@ use prost::Message;
 use sandi::keys::{IdentityKey, PublicKey};
 use sandi::wire::{
     DecryptionErrorMessage, PlaintextContent, PreKeySignalMessage, PreKeySignalMessageFields,
-    SignalMessage, SignalMessageFields,
+    SenderKeyDistributionMessage, SenderKeyDistributionMessageFields, SenderKeyMessage,
+    SenderKeyMessageFields, SignalMessage, SignalMessageFields,
 };
-use sandi::{Error, Timestamp};
+use sandi::{Error, GroupDialect, Secret, Timestamp};
 
 /// The messages of spec 03 §5.1, spec 04 §2.1 and §8, as proto2: every field with presence.
 mod proto {
@@ -57,6 +58,34 @@ mod proto {
         pub timestamp: Option<u64>,
         #[prost(uint32, optional, tag = "3")]
         pub device_id: Option<u32>,
+    }
+
+    /// Spec 05 §3 and §4: a distribution message has fields 4 and 5, a message 4 alone.
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct SenderKey {
+        #[prost(bytes = "vec", optional, tag = "1")]
+        pub distribution_id: Option<Vec<u8>>,
+        #[prost(uint32, optional, tag = "2")]
+        pub chain_id: Option<u32>,
+        #[prost(uint32, optional, tag = "3")]
+        pub iteration: Option<u32>,
+        #[prost(bytes = "vec", optional, tag = "4")]
+        pub content: Option<Vec<u8>>,
+        #[prost(bytes = "vec", optional, tag = "5")]
+        pub signing_key: Option<Vec<u8>>,
+    }
+
+    /// The same in the older form (spec 05 §6).
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct OlderSenderKey {
+        #[prost(uint32, optional, tag = "1")]
+        pub chain_id: Option<u32>,
+        #[prost(uint32, optional, tag = "2")]
+        pub iteration: Option<u32>,
+        #[prost(bytes = "vec", optional, tag = "3")]
+        pub content: Option<Vec<u8>>,
+        #[prost(bytes = "vec", optional, tag = "4")]
+        pub signing_key: Option<Vec<u8>>,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -399,5 +428,109 @@ proptest! {
         };
         let frame = [&[0xC0], &content.encode_to_vec()[..], &[0x80]].concat();
         prop_assert_eq!(PlaintextContent::encode(&error), frame);
+    }
+}
+
+/// A message to a group as each form writes it: with the distribution id, or without.
+fn sender_key_by_prost(id: Option<&[u8; 16]>, fields: &proto::SenderKey) -> Vec<u8> {
+    let proto::SenderKey { chain_id, iteration, content, signing_key, .. } = fields.clone();
+    let protobuf = match id {
+        Some(id) => {
+            let distribution_id = Some(id.to_vec());
+            proto::SenderKey { distribution_id, chain_id, iteration, content, signing_key }
+                .encode_to_vec()
+        }
+        None => proto::OlderSenderKey { chain_id, iteration, content, signing_key }.encode_to_vec(),
+    };
+    [&[0x33][..], &protobuf].concat()
+}
+
+proptest! {
+    #[test]
+    fn sender_key_messages_agree_with_prost(
+        id: Option<[u8; 16]>,
+        chain_id: u32,
+        iteration: u32,
+        ciphertext in prop::collection::vec(any::<u8>(), 0..300),
+        unknown: u32,
+    ) {
+        let theirs = sender_key_by_prost(id.as_ref(), &proto::SenderKey {
+            chain_id: Some(chain_id),
+            iteration: Some(iteration),
+            content: Some(ciphertext.clone()),
+            ..Default::default()
+        });
+        let fields = SenderKeyMessageFields {
+            version_byte: 0x33,
+            distribution_id: id.as_ref(),
+            chain_id,
+            iteration,
+        };
+        let mut ours = Vec::new();
+        let fill = |body: &mut [u8]| {
+            body.copy_from_slice(&ciphertext);
+            Ok(())
+        };
+        fields.write(&mut ours, ciphertext.len(), fill, |_| [9; 64]).unwrap();
+        prop_assert_eq!(&ours[..ours.len() - 64], &theirs[..]);
+        prop_assert_eq!(ours.len(), fields.encoded_len(ciphertext.len()));
+        // fields that nobody knows are passed over
+        let dialect = if id.is_some() { GroupDialect::Distribution } else { GroupDialect::GroupId };
+        let more = proto::DecryptionErrorMessage { device_id: Some(unknown), ..Default::default() };
+        let shift = |bytes: Vec<u8>| [&[bytes[0] | 0x78], &bytes[1..]].concat();
+        let longer = [&theirs[..], &shift(more.encode_to_vec()), &[9; 64]].concat();
+        for bytes in [&ours, &longer] {
+            let message = SenderKeyMessage::parse(dialect, bytes).unwrap();
+            prop_assert_eq!(message.distribution_id(), id.as_ref());
+            prop_assert_eq!((message.chain_id(), message.iteration()), (chain_id, iteration));
+            prop_assert_eq!(message.ciphertext(), &ciphertext[..]);
+            prop_assert_eq!(message.signed(), &bytes[..bytes.len() - 64]);
+        }
+    }
+
+    #[test]
+    fn distribution_messages_agree_with_prost(
+        id: Option<[u8; 16]>,
+        chain_id: u32,
+        iteration: u32,
+        chain_key: [u8; 32],
+        raw: [u8; 32],
+    ) {
+        let signing_key = PublicKey::from_raw(raw);
+        let theirs = sender_key_by_prost(id.as_ref(), &proto::SenderKey {
+            chain_id: Some(chain_id),
+            iteration: Some(iteration),
+            content: Some(chain_key.to_vec()),
+            signing_key: Some(signing_key.encode().to_vec()),
+            ..Default::default()
+        });
+        let ours = SenderKeyDistributionMessageFields {
+            version_byte: 0x33,
+            distribution_id: id.as_ref(),
+            chain_id,
+            iteration,
+            chain_key: &Secret::new(chain_key),
+            signing_key: &signing_key,
+        }
+        .encode();
+        prop_assert_eq!(&*ours, &theirs);
+        let dialect = if id.is_some() { GroupDialect::Distribution } else { GroupDialect::GroupId };
+        let message = SenderKeyDistributionMessage::parse(dialect, &ours).unwrap();
+        prop_assert_eq!(message.distribution_id(), id.as_ref());
+        prop_assert_eq!((message.chain_id(), message.iteration()), (chain_id, iteration));
+        let told = message.chain_key();
+        prop_assert_eq!(told.expose(), &chain_key);
+        prop_assert_eq!(message.signing_key(), &signing_key);
+    }
+
+    #[test]
+    fn any_bytes_as_sender_key_messages_are_refused_or_read(mut bytes: Vec<u8>, fixed: bool) {
+        if let (true, Some(first)) = (fixed, bytes.first_mut()) {
+            *first = 0x33;
+        }
+        for dialect in [GroupDialect::Distribution, GroupDialect::GroupId] {
+            let _ = SenderKeyMessage::parse(dialect, &bytes);
+            let _ = SenderKeyDistributionMessage::parse(dialect, &bytes);
+        }
     }
 }
