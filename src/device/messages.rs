@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use rand_core::CryptoRng;
 
-use super::{Device, DeviceError, Received};
+use super::{ATTEMPTS_MAX, Device, DeviceError, Received};
 use crate::address::Address;
 use crate::error::Error;
 use crate::prekey::PreKeyBundle;
@@ -129,9 +129,19 @@ impl<S: Store> Device<S> {
         peer: &Address,
         read: impl FnOnce(&Session) -> T,
     ) -> Result<T, DeviceError<S::Error>> {
-        let mut loaded = Loaded::new();
-        self.load(&mut loaded, |_, loaded| loaded.session_needs(peer))?;
-        let session = loaded.take_session(peer)?;
-        Ok(read(&session))
+        for _ in 0..ATTEMPTS_MAX {
+            let mut loaded = Loaded::new();
+            let session = self
+                .load(&mut loaded, |_, loaded| loaded.session_needs(peer))
+                .and_then(|()| Ok(loaded.take_session(peer)?));
+            match session {
+                Ok(session) => return Ok(read(&session)),
+                Err(DeviceError::Store(error)) => return Err(DeviceError::Store(error)),
+                // Corrupt; or of two moments, while another handle commits.
+                Err(error) if self.is_current(&loaded)? => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Err(DeviceError::Contention)
     }
 }

@@ -92,7 +92,12 @@ impl Operation for Encrypt<'_> {
             output.push(Encrypted { address: address.clone(), registration_id, message });
         }
         // Saving a session that did not change gives no change.
-        let changes = loaded.save(sent, rng)?;
+        let mut changes = loaded.save(sent, rng)?;
+        // A refusal counts only if what it was found on is what the store has: it may have been kept from
+        // before another handle's commit, or be records of two moments.
+        for refused in output.iter().filter(|sent| sent.message.is_err()) {
+            loaded.require_peer(own, &refused.address, &mut changes)?;
+        }
         Ok((output, changes))
     }
 }
@@ -176,6 +181,9 @@ impl Operation for ArchiveSession<'_> {
         let mut session = loaded.take_session(self.peer)?;
         let had = session.has_current();
         session.archive_current();
-        Ok((had, loaded.save([(self.peer.clone(), session)], rng)?))
+        let mut changes = loaded.save([(self.peer.clone(), session)], rng)?;
+        // That there is none is an answer, too.
+        loaded.require_session(self.peer, &mut changes)?;
+        Ok((had, changes))
     }
 }

@@ -165,10 +165,9 @@ impl Rotation {
 }
 
 impl Batches {
-    /// How many of them the server does not have yet.
-    pub(super) fn pending(&self) -> u32 {
-        let counts = self.batches.iter().filter(|batch| !batch.uploaded).map(|batch| batch.count);
-        counts.fold(0, u32::saturating_add)
+    /// Those that the server is not known to have, used ones included.
+    pub(super) fn pending_ids(&self) -> impl Iterator<Item = PreKeyId> {
+        self.batches.iter().filter(|batch| !batch.uploaded).flat_map(Batch::ids)
     }
 
     /// Takes in keys that the server has from another implementation. Ids that lie close together become

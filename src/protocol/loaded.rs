@@ -160,6 +160,43 @@ impl Loaded {
         Ok(changes)
     }
 
+    /// For a decision about `peer` that changes nothing of it: lets `changes` be committed only if its
+    /// session and its identity are still those that were decided upon. Where [`save`](Self::save) has
+    /// said so already, nothing is added.
+    pub(crate) fn require_peer(
+        &self,
+        own: &Own,
+        peer: &Address,
+        changes: &mut Changes,
+    ) -> Result<(), Error> {
+        self.require_session(peer, changes)?;
+        let key = own.local.identity_key_of(peer);
+        if changes.get(&key).is_some() {
+            return Ok(());
+        }
+        let revision = match self.identities.get(&key) {
+            Some(identity) => identity.revision,
+            None => self.snapshot.revision(&key)?,
+        };
+        changes.require(key, revision)
+    }
+
+    /// The same for the session alone.
+    pub(crate) fn require_session(
+        &self,
+        peer: &Address,
+        changes: &mut Changes,
+    ) -> Result<(), Error> {
+        let key = RecordKey::Session(peer.clone());
+        if changes.get(&key).is_some() {
+            return Ok(());
+        }
+        match self.sessions.get(peer) {
+            Some(session) => session.require(peer, changes),
+            None => changes.require(key.clone(), self.snapshot.revision(&key)?),
+        }
+    }
+
     /// Adds what is kept of `address` between operations.
     pub(crate) fn insert_peer(&mut self, own: &Own, address: Address, peer: Peer) {
         if let Some(identity) = peer.identity {

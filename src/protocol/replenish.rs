@@ -13,7 +13,7 @@ use super::stored_keys::encode_kem;
 use super::used_keys::{REPLAY_BUCKETS, replay_key};
 use super::{Loaded, Operation, Own};
 use crate::error::Error;
-use crate::prekey::{KemPreKey, PreKey, SignedPreKey};
+use crate::prekey::{KemPreKey, PreKey, PreKeyId, SignedPreKey};
 use crate::store::{Changes, RecordKey};
 use crate::time::Timestamp;
 
@@ -76,8 +76,12 @@ impl Operation for Replenish {
             return Ok(keys);
         }
         let ledger: Ledger = loaded.read(&RecordKey::PreKeyLedger)?.unwrap_or_default();
-        // All that can expire at any time: the time is not known yet.
-        let all = Self::expired(own, &ledger, Timestamp(u64::MAX));
+        // All that can expire at any time: the time is not known yet. And what is on its way to the server.
+        let mut all = Self::expired(own, &ledger, Timestamp(u64::MAX));
+        all.extend(ledger.one_time.pending_ids().map(RecordKey::PreKey));
+        all.extend(ledger.one_time_kem.pending_ids().map(RecordKey::KemPreKey));
+        all.sort_unstable();
+        all.dedup();
         Ok(loaded.snapshot().missing(all))
     }
 
@@ -122,8 +126,8 @@ impl Operation for Replenish {
             changes.create(RecordKey::KemPreKey(id), encode_kem(&key, false), rng)?;
             ledger.last_resort.keys.push(Rotated { id, created: now, uploaded: false });
         }
-        let missing =
-            missing(&ledger.one_time, self.stock.one_time, plan.one_time, plan.refill_below);
+        let pending = pending(&mut ledger.one_time, loaded, RecordKey::PreKey)?;
+        let missing = missing(pending, self.stock.one_time, plan.one_time, plan.refill_below);
         if let Some(batch) = new_batch(&mut ledger.one_time, missing, ALL_IDS, &[], now) {
             for id in batch.ids() {
                 changes.create(RecordKey::PreKey(id), PreKey::generate(id, rng).encode(), rng)?;
@@ -132,7 +136,8 @@ impl Operation for Replenish {
         let stock = self.stock.one_time_kem;
         let wanted = if kem { plan.one_time_kem } else { 0 };
         let last_resort = &ledger.last_resort.keys;
-        let missing = self::missing(&ledger.one_time_kem, stock, wanted, plan.refill_below);
+        let pending = self::pending(&mut ledger.one_time_kem, loaded, RecordKey::KemPreKey)?;
+        let missing = self::missing(pending, stock, wanted, plan.refill_below);
         if let Some(batch) =
             new_batch(&mut ledger.one_time_kem, missing, ONE_TIME_KEM_IDS, last_resort, now)
         {
@@ -148,9 +153,30 @@ impl Operation for Replenish {
     }
 }
 
+/// How many one-time pre-keys are on their way to the server: those of batches that it is not known to
+/// have. It may have them all the same, and have handed them out: what was used is gone, and a batch of
+/// which nothing is left is on its way no more.
+fn pending(
+    batches: &mut Batches,
+    loaded: &Loaded,
+    key: fn(PreKeyId) -> RecordKey,
+) -> Result<u32, Error> {
+    let mut pending = 0_u32;
+    for batch in batches.batches.iter_mut().filter(|batch| !batch.uploaded) {
+        batch.uploaded = true;
+        for id in batch.ids() {
+            if loaded.snapshot().revision(&key(id))?.is_some() {
+                batch.uploaded = false;
+                pending = pending.saturating_add(1);
+            }
+        }
+    }
+    Ok(pending)
+}
+
 /// How many one-time pre-keys to make: none while enough are at the server or on their way.
-fn missing(batches: &Batches, stock: u32, wanted: u32, refill_below: u32) -> u32 {
-    let have = stock.saturating_add(batches.pending());
+fn missing(pending: u32, stock: u32, wanted: u32, refill_below: u32) -> u32 {
+    let have = stock.saturating_add(pending);
     let wanted = wanted.min(BATCH_MAX);
     if have >= refill_below.min(wanted) { 0 } else { wanted.saturating_sub(have) }
 }

@@ -77,6 +77,21 @@ impl EncryptToUsers<'_> {
         }
         Ok(devices)
     }
+
+    /// The lists were decided upon: a device that is added meanwhile must not be left out.
+    fn require_lists(
+        &self,
+        own: &Own,
+        loaded: &Loaded,
+        changes: &mut Changes,
+    ) -> Result<(), Error> {
+        for &user in self.contents(own).keys() {
+            let key = RecordKey::User(user.into());
+            let revision = loaded.snapshot().revision(&key)?;
+            changes.require(key, revision)?;
+        }
+        Ok(())
+    }
 }
 
 impl Devices<'_> {
@@ -114,17 +129,17 @@ impl Operation for EncryptToUsers<'_> {
         }
         if !(devices.unknown.is_empty() && need_session.is_empty() && blocked.is_empty()) {
             let unknown_users = devices.unknown;
+            let mut changes = Changes::new();
+            for address in need_session.iter().chain(blocked.iter().map(|(address, _)| address)) {
+                loaded.require_peer(own, address, &mut changes)?;
+            }
+            self.require_lists(own, loaded, &mut changes)?;
             let sent = Sent::Incomplete { unknown_users, need_session, blocked };
-            return Ok((sent, Changes::new()));
+            return Ok((sent, changes));
         }
         let (messages, mut changes) =
             Encrypt { recipients: &devices.recipients() }.run(own, loaded, now, rng)?;
-        // The lists were decided upon: a device that is added meanwhile must not be left out.
-        for &user in self.contents(own).keys() {
-            let key = RecordKey::User(user.into());
-            let revision = loaded.snapshot().revision(&key)?;
-            changes.require(key, revision)?;
-        }
+        self.require_lists(own, loaded, &mut changes)?;
         Ok((Sent::Messages(messages), changes))
     }
 }

@@ -8,5 +8,6 @@ mod messages;
 mod model;
 mod pre_keys;
 mod sesame;
+mod sharing;
 mod support;
 mod trust;
