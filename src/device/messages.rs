@@ -79,9 +79,7 @@ impl<S: Store> Device<S> {
         now: Timestamp,
         rng: &'a mut R,
     ) -> Result<Received<'a, S, R>, DeviceError<S::Error>> {
-        let operation = Decrypt { from, message_type, bytes };
-        let (decrypted, changes, loaded) = self.attempt(&operation, now, rng)?;
-        Ok(Received { device: self, rng, operation, now, decrypted, changes, loaded })
+        self.receive(Decrypt { from, message_type, bytes }, now, rng)
     }
 
     /// Archives the session with a device: sending needs a new one, late messages still decrypt. Returns

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `messages` | sessions, encrypting, decrypting |
 //! | `received` | a message that has decrypted, and is not durable yet |
+//! | `groups` | messages to groups, and their keys |
+//! | `sealed` | messages that do not tell who sent them |
 //! | `pre_keys` | what to upload |
 //! | `identities` | whom to trust |
 //! | `retries` | messages that did not decrypt |
@@ -13,12 +15,14 @@
 
 mod cache;
 mod error;
+mod groups;
 mod identities;
 mod imports;
 mod messages;
 mod pre_keys;
 mod received;
 mod retries;
+mod sealed;
 
 use core::fmt;
 
@@ -220,6 +224,16 @@ impl<S: Store> Device<S> {
             }
         }
         Err(DeviceError::Contention)
+    }
+
+    fn receive<'a, O: Operation, R: CryptoRng>(
+        &'a mut self,
+        operation: O,
+        now: Timestamp,
+        rng: &'a mut R,
+    ) -> Result<Received<'a, S, R, O>, DeviceError<S::Error>> {
+        let (decrypted, changes, loaded) = self.attempt(&operation, now, rng)?;
+        Ok(Received { device: self, rng, operation, now, decrypted, changes, loaded })
     }
 
     /// Loads and computes. The decoded sessions move from the cache into what is returned, and come

@@ -8,7 +8,7 @@ use super::{ATTEMPTS_MAX, Device, DeviceError};
 use crate::address::Address;
 use crate::error::Error;
 use crate::keys::IdentityKey;
-use crate::protocol::{Decrypt, Decrypted, IdentityChange, Loaded};
+use crate::protocol::{Decrypt, DecryptGroup, IdentityChange, Loaded, Operation};
 use crate::store::{Changes, CommitError, Store};
 use crate::time::Timestamp;
 
@@ -20,17 +20,17 @@ type Committed<S> = Result<(), CommitError<<S as Store>::Error>>;
 ///
 /// So read the plaintext, store it where the application keeps its messages, and commit; or do both in
 /// one transaction, with [`commit_with`](Self::commit_with) or [`commit_by`](Self::commit_by).
-pub struct Received<'a, S, R> {
+pub struct Received<'a, S, R, O: Operation = Decrypt<'a>> {
     pub(super) device: &'a mut Device<S>,
     pub(super) rng: &'a mut R,
-    pub(super) operation: Decrypt<'a>,
+    pub(super) operation: O,
     pub(super) now: Timestamp,
-    pub(super) decrypted: Decrypted,
+    pub(super) decrypted: O::Output,
     pub(super) changes: Changes,
     pub(super) loaded: Loaded,
 }
 
-impl<S: Store, R: CryptoRng> Received<'_, S, R> {
+impl<S, R> Received<'_, S, R> {
     /// The plaintext.
     #[must_use]
     pub fn plaintext(&self) -> &[u8] {
@@ -60,7 +60,23 @@ impl<S: Store, R: CryptoRng> Received<'_, S, R> {
     pub const fn is_new_session(&self) -> bool {
         self.decrypted.used_pre_keys.is_some()
     }
+}
 
+impl<S, R> Received<'_, S, R, DecryptGroup<'_>> {
+    /// The plaintext.
+    #[must_use]
+    pub fn plaintext(&self) -> &[u8] {
+        &self.decrypted.plaintext
+    }
+
+    /// The device that sent it.
+    #[must_use]
+    pub const fn sender(&self) -> &Address {
+        &self.decrypted.sender
+    }
+}
+
+impl<S: Store, R: CryptoRng, O: Operation> Received<'_, S, R, O> {
     /// Makes it durable: the ratchet has moved on, and the pre-keys that it used are gone.
     ///
     /// # Errors
@@ -68,7 +84,7 @@ impl<S: Store, R: CryptoRng> Received<'_, S, R> {
     /// [`DeviceError::Store`]. When another handle of the same store has changed the session in the
     /// meantime, the message is decrypted again and the commit repeated; if that handle has committed
     /// this very message, the error is [`Error::DuplicatedMessage`].
-    pub fn commit(self) -> Result<Decrypted, DeviceError<S::Error>> {
+    pub fn commit(self) -> Result<O::Output, DeviceError<S::Error>> {
         self.commit_by(|store, changes, _| store.commit(changes))
     }
 
@@ -80,8 +96,8 @@ impl<S: Store, R: CryptoRng> Received<'_, S, R> {
     /// As [`commit`](Self::commit), and those of `also`.
     pub fn commit_with(
         self,
-        mut also: impl FnMut(&Decrypted, &mut Changes) -> Result<(), Error>,
-    ) -> Result<Decrypted, DeviceError<S::Error>> {
+        mut also: impl FnMut(&O::Output, &mut Changes) -> Result<(), Error>,
+    ) -> Result<O::Output, DeviceError<S::Error>> {
         self.commit_in_turn(|store, changes, decrypted| {
             also(decrypted, changes)?;
             Ok(store.commit(changes))
@@ -97,16 +113,16 @@ impl<S: Store, R: CryptoRng> Received<'_, S, R> {
     /// As [`commit`](Self::commit).
     pub fn commit_by(
         self,
-        mut commit: impl FnMut(&mut S, &Changes, &Decrypted) -> Result<(), CommitError<S::Error>>,
-    ) -> Result<Decrypted, DeviceError<S::Error>> {
+        mut commit: impl FnMut(&mut S, &Changes, &O::Output) -> Result<(), CommitError<S::Error>>,
+    ) -> Result<O::Output, DeviceError<S::Error>> {
         self.commit_in_turn(|store, changes, decrypted| Ok(commit(store, changes, decrypted)))
     }
 
     /// Commits, and decrypts once more whenever another handle was faster.
     fn commit_in_turn(
         mut self,
-        mut commit: impl FnMut(&mut S, &mut Changes, &Decrypted) -> Result<Committed<S>, Error>,
-    ) -> Result<Decrypted, DeviceError<S::Error>> {
+        mut commit: impl FnMut(&mut S, &mut Changes, &O::Output) -> Result<Committed<S>, Error>,
+    ) -> Result<O::Output, DeviceError<S::Error>> {
         for _ in 0..ATTEMPTS_MAX {
             match commit(&mut self.device.store, &mut self.changes, &self.decrypted)? {
                 Ok(()) => {
@@ -131,13 +147,8 @@ impl<S: Store, R: CryptoRng> Received<'_, S, R> {
     }
 }
 
-impl<S, R> fmt::Debug for Received<'_, S, R> {
+impl<S, R, O: Operation> fmt::Debug for Received<'_, S, R, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Received({} bytes from {})",
-            self.decrypted.plaintext.len(),
-            self.decrypted.sender
-        )
+        write!(f, "Received({} changes to commit)", self.changes.len())
     }
 }

@@ -109,32 +109,64 @@ impl GroupSession {
         members: impl IntoIterator<Item = Member<'m>>,
         rng: &mut impl CryptoRng,
     ) -> Result<Sending<'_>, Error> {
-        let mut current = BTreeMap::new();
-        for member in members.into_iter().filter(|member| *member.address != self.local) {
-            check_name(member.address)?;
-            current.insert(member.address, member.identity);
-        }
-        // a key that somebody knows who must not read on is replaced; so is one at its end
-        let must_not_read_on = |(address, holder): (&Address, &Holder)| {
-            current
-                .get(address)
-                .is_none_or(|now| now.is_some_and(|identity| *identity != holder.identity))
-        };
-        let is_due = self.holders.rotation_due
-            || self.key.iteration() == Some(u32::MAX)
-            || self.holders.devices.iter().any(must_not_read_on);
+        let current = self.current(members)?;
+        let is_due = self.is_rotation_due(&current);
         if is_due {
             self.key.rotate(rng);
             self.holders = Holders::default();
             self.changed = true;
         }
         let message = self.key.create_distribution(&self.distribution, rng)?;
-        let needs_it = |address: &&&Address| {
-            self.holders.devices.get(**address).is_none_or(|holder| holder.again)
-        };
-        let recipients = current.keys().filter(needs_it).map(|address| (*address).clone());
-        let recipients = recipients.collect();
+        let recipients = self.recipients(&current, false);
         Ok(Sending { group: self, message, recipients, rotated: is_due })
+    }
+
+    /// Who of `members` will need the key, should [`prepare`](Self::prepare) be called now. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidProtocolAddress`] for a name of more than 65,535 bytes.
+    pub fn needing_key<'m>(
+        &self,
+        members: impl IntoIterator<Item = Member<'m>>,
+    ) -> Result<Vec<Address>, Error> {
+        let current = self.current(members)?;
+        Ok(self.recipients(&current, self.is_rotation_due(&current)))
+    }
+
+    fn current<'m>(
+        &self,
+        members: impl IntoIterator<Item = Member<'m>>,
+    ) -> Result<BTreeMap<&'m Address, Option<&'m IdentityKey>>, Error> {
+        let mut current = BTreeMap::new();
+        for member in members.into_iter().filter(|member| *member.address != self.local) {
+            check_name(member.address)?;
+            current.insert(member.address, member.identity);
+        }
+        Ok(current)
+    }
+
+    /// A key that somebody knows who must not read on is replaced; so is one at its end.
+    fn is_rotation_due(&self, current: &BTreeMap<&Address, Option<&IdentityKey>>) -> bool {
+        let must_not_read_on = |(address, holder): (&Address, &Holder)| {
+            current
+                .get(address)
+                .is_none_or(|now| now.is_some_and(|identity| *identity != holder.identity))
+        };
+        self.holders.rotation_due
+            || self.key.iteration() == Some(u32::MAX)
+            || self.holders.devices.iter().any(must_not_read_on)
+    }
+
+    fn recipients(
+        &self,
+        current: &BTreeMap<&Address, Option<&IdentityKey>>,
+        all: bool,
+    ) -> Vec<Address> {
+        let needs_it = |address: &&&Address| {
+            all || self.holders.devices.get(**address).is_none_or(|holder| holder.again)
+        };
+        current.keys().filter(needs_it).map(|address| (*address).clone()).collect()
     }
 
     /// Has the key replaced before the next message, whoever is a member then: after some time, or when a

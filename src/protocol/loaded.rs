@@ -9,6 +9,7 @@ use super::trust::Identity;
 use super::{Own, record::Stored};
 use crate::address::Address;
 use crate::error::Error;
+use crate::keys::IdentityKey;
 use crate::session::Session;
 use crate::store::{Changes, Record, RecordKey, Snapshot};
 
@@ -105,6 +106,28 @@ impl Loaded {
             self.identities.insert(key.clone(), identity);
         }
         self.identities.get_mut(&key).ok_or(Error::NotLoaded)
+    }
+
+    /// The identity key known for `peer`, which is decoded or loaded.
+    pub(crate) fn known_identity(
+        &self,
+        own: &Own,
+        peer: &Address,
+    ) -> Result<Option<IdentityKey>, Error> {
+        let key = own.local.identity_key_of(peer);
+        let known = match self.identities.get(&key) {
+            Some(identity) => identity.known,
+            None => Identity::load(&self.snapshot, &key)?.known,
+        };
+        Ok(known.map(|known| *known.key()))
+    }
+
+    /// The identity key to which the session with `peer` sends.
+    pub(crate) fn sending_key(&mut self, peer: &Address) -> Result<IdentityKey, Error> {
+        let session = self.take_session(peer)?;
+        let key = session.remote_identity().copied();
+        self.put_back(peer, session);
+        key.ok_or(Error::SessionNotFound)
     }
 
     /// Reads one record.

@@ -22,12 +22,14 @@
 //! | `stored_keys`, `used_keys` | pre-keys as they are stored, and what a message uses of them |
 //! | `start`, `encrypt`, `decrypt` | one message |
 //! | `repair` | a stored session that is damaged |
+//! | `group` | messages to a group |
 //! | `retry` | decryption errors, asked about and answered |
 //! | `import` | state of another implementation |
 //! | `loaded`, `record` | what an operation works on, and its stored form |
 
 mod decrypt;
 mod encrypt;
+mod group;
 mod import;
 mod ledger;
 mod loaded;
@@ -48,6 +50,9 @@ use rand_core::CryptoRng;
 
 pub use decrypt::{Decrypt, Decrypted};
 pub use encrypt::{ArchiveSession, Encrypt, Encrypted, Recipient};
+pub use group::{
+    AcceptDistribution, DecryptGroup, GiveKeyAgain, GroupDecrypted, SendToGroup, SentToGroup,
+};
 pub use import::{ImportPeer, ImportPreKeys};
 pub use ledger::PreKeyPlan;
 pub use loaded::Loaded;

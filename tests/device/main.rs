@@ -3,10 +3,12 @@
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
 mod faults;
+mod groups;
 mod healing;
 mod messages;
 mod model;
 mod pre_keys;
+mod sealed;
 mod sesame;
 mod sharing;
 mod support;

@@ -1,0 +1,292 @@
+//! Messages to a group (spec 05), over the one-to-one sessions that carry its keys.
+
+use alloc::vec::Vec;
+
+use rand_core::CryptoRng;
+
+use super::{Encrypt, Encrypted, Loaded, Operation, Own, Recipient};
+use crate::address::Address;
+use crate::error::Error;
+use crate::group::{Distribution, GroupSession, Member, SenderKeyRecord};
+use crate::keys::IdentityKey;
+use crate::session::Plaintext;
+use crate::store::{Changes, RecordKey};
+use crate::time::Timestamp;
+use crate::wire::{SenderKeyDistributionMessage, SenderKeyMessage};
+
+/// Encrypts to a group, and to every member that needs the key first: in one commit.
+///
+/// The key is replaced where a device that holds it is no longer a member, or has another identity.
+#[derive(Clone, Copy)]
+pub struct SendToGroup<'a> {
+    /// What names this device's key for the group.
+    pub distribution: &'a Distribution,
+    /// All devices of all members, as the application knows them now; this one is passed over.
+    pub members: &'a [Address],
+    /// What all members get.
+    pub content: &'a [u8],
+    /// How a one-to-one message of the application carries a distribution message: its content for the
+    /// bytes given. A secret.
+    pub wrap: &'a dyn Fn(&[u8]) -> Plaintext,
+}
+
+/// What became of a message to a group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SentToGroup {
+    /// It is ready.
+    Message {
+        /// The message to all members, a sender-key message.
+        bytes: Vec<u8>,
+        /// The one-to-one messages that carry the key to those who need it. They go first.
+        distributions: Vec<Encrypted>,
+        /// The key was replaced.
+        rotated: bool,
+    },
+    /// Something is missing first. Nothing was encrypted, and no key was spent.
+    Incomplete {
+        /// Members that need the key, and with which a session has to be started.
+        need_session: Vec<Address>,
+        /// Members whose identity key waits for the user's answer, or whose session cannot be read.
+        blocked: Vec<(Address, Error)>,
+    },
+}
+
+impl SendToGroup<'_> {
+    /// The group, and who needs its key; `None` as long as something is not loaded.
+    fn group(
+        &self,
+        own: &Own,
+        loaded: &Loaded,
+    ) -> Result<Option<(GroupSession, Vec<Address>)>, Error> {
+        let keys = GroupSession::needs(self.distribution, own.local.address());
+        let identities = self.others(own).flat_map(|member| loaded.identity_needs(own, member));
+        if !loaded.snapshot().missing(keys).is_empty() || identities.count() > 0 {
+            return Ok(None);
+        }
+        let group = GroupSession::load(
+            self.distribution.clone(),
+            own.local.address().clone(),
+            loaded.snapshot(),
+        )?;
+        let known = self.known(own, loaded)?;
+        let needing = group.needing_key(members(&known))?;
+        Ok(Some((group, needing)))
+    }
+
+    fn others(&self, own: &Own) -> impl Iterator<Item = &Address> {
+        self.members.iter().filter(|member| *member != own.local.address())
+    }
+
+    fn known(
+        &self,
+        own: &Own,
+        loaded: &Loaded,
+    ) -> Result<Vec<(&Address, Option<IdentityKey>)>, Error> {
+        self.others(own).map(|member| Ok((member, loaded.known_identity(own, member)?))).collect()
+    }
+}
+
+fn members<'m>(
+    known: &'m [(&'m Address, Option<IdentityKey>)],
+) -> impl Iterator<Item = Member<'m>> {
+    known.iter().map(|(address, identity)| Member { address, identity: identity.as_ref() })
+}
+
+impl Operation for SendToGroup<'_> {
+    type Output = SentToGroup;
+
+    fn needs(&self, own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
+        let Some((_, needing)) = self.group(own, loaded)? else {
+            let keys = GroupSession::needs(self.distribution, own.local.address());
+            let mut keys = loaded.snapshot().missing(keys);
+            keys.extend(self.others(own).flat_map(|member| loaded.identity_needs(own, member)));
+            keys.sort_unstable();
+            keys.dedup();
+            return Ok(keys);
+        };
+        let recipients: Vec<_> =
+            needing.iter().map(|address| Recipient { address, plaintext: &[] }).collect();
+        Encrypt { recipients: &recipients }.needs(own, loaded)
+    }
+
+    /// # Errors
+    ///
+    /// [`Error::InvalidSenderKeySession`] where the stored key is corrupt.
+    fn run(
+        &self,
+        own: &Own,
+        loaded: &mut Loaded,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(SentToGroup, Changes), Error> {
+        let (mut group, needing) = self.group(own, loaded)?.ok_or(Error::NotLoaded)?;
+        let (mut need_session, mut blocked) = (Vec::new(), Vec::new());
+        for address in &needing {
+            match Encrypt::check(own, loaded, address, now) {
+                Ok(()) => {}
+                Err(Error::SessionNotFound) => need_session.push(address.clone()),
+                Err(error) => blocked.push((address.clone(), error)),
+            }
+        }
+        if !(need_session.is_empty() && blocked.is_empty()) {
+            // A refusal counts only if what it was found on is what the store has.
+            let mut changes = Changes::new();
+            for address in need_session.iter().chain(blocked.iter().map(|(address, _)| address)) {
+                loaded.require_peer(own, address, &mut changes)?;
+            }
+            return Ok((SentToGroup::Incomplete { need_session, blocked }, changes));
+        }
+        let known = self.known(own, loaded)?;
+        let mut sending = group.prepare(members(&known), rng)?;
+        let rotated = sending.is_rotated();
+        let mut texts = Vec::with_capacity(needing.len());
+        for address in sending.recipients().to_vec() {
+            let identity = loaded.sending_key(&address)?;
+            let text = (self.wrap)(sending.distribute_to(&address, &identity)?);
+            texts.push((address, text));
+        }
+        let recipients: Vec<_> =
+            texts.iter().map(|(address, plaintext)| Recipient { address, plaintext }).collect();
+        let bytes = sending.encrypt(self.content, rng)?;
+        let (distributions, mut changes) =
+            Encrypt { recipients: &recipients }.run(own, loaded, now, rng)?;
+        // Checked above; a message without the key would be of no use.
+        if let Some(error) = distributions.iter().find_map(|sent| sent.message.as_ref().err()) {
+            return Err(*error);
+        }
+        group.save(&mut changes, rng)?;
+        Ok((SentToGroup::Message { bytes, distributions, rotated }, changes))
+    }
+}
+
+/// A member could not decrypt, or did not get the key: it receives the key again with the next message.
+/// The output says whether it will (see [`GroupSession::give_again`]).
+#[derive(Clone, Copy, Debug)]
+pub struct GiveKeyAgain<'a> {
+    /// What names this device's key for the group.
+    pub distribution: &'a Distribution,
+    /// The member's device.
+    pub member: &'a Address,
+}
+
+impl Operation for GiveKeyAgain<'_> {
+    type Output = bool;
+
+    fn needs(&self, own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
+        let keys = GroupSession::needs(self.distribution, own.local.address());
+        Ok(loaded.snapshot().missing(keys))
+    }
+
+    fn run(
+        &self,
+        own: &Own,
+        loaded: &mut Loaded,
+        _now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(bool, Changes), Error> {
+        let local = own.local.address().clone();
+        let mut group = GroupSession::load(self.distribution.clone(), local, loaded.snapshot())?;
+        let again = group.give_again(self.member);
+        let mut changes = Changes::new();
+        group.save(&mut changes, rng)?;
+        Ok((again, changes))
+    }
+}
+
+/// Takes over a sender's key, from the distribution message that a one-to-one message has carried. Done
+/// again, it changes nothing: so do it before that message is committed.
+#[derive(Clone, Copy, Debug)]
+pub struct AcceptDistribution<'a> {
+    /// The device that sent the one-to-one message.
+    pub from: &'a Address,
+    /// What names its key for the group.
+    pub distribution: &'a Distribution,
+    /// The distribution message.
+    pub bytes: &'a [u8],
+}
+
+impl Operation for AcceptDistribution<'_> {
+    type Output = ();
+
+    fn needs(&self, _own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
+        Ok(loaded.snapshot().missing(SenderKeyRecord::needs(self.distribution, self.from)))
+    }
+
+    /// # Errors
+    ///
+    /// Those of [`SenderKeyDistributionMessage::parse`]; [`Error::InvalidArgument`] when it names another
+    /// distribution.
+    fn run(
+        &self,
+        _own: &Own,
+        loaded: &mut Loaded,
+        _now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<((), Changes), Error> {
+        let message = SenderKeyDistributionMessage::parse(self.distribution.dialect(), self.bytes)?;
+        if message.distribution_id() != self.distribution.wire_id() {
+            return Err(Error::InvalidArgument);
+        }
+        let mut key = SenderKeyRecord::load(self.distribution, self.from, loaded.snapshot())?;
+        key.process_distribution(&message);
+        let mut changes = Changes::new();
+        key.save(self.distribution, self.from, &mut changes, rng)?;
+        Ok(((), changes))
+    }
+}
+
+/// Decrypts one message to a group.
+#[derive(Clone, Copy, Debug)]
+pub struct DecryptGroup<'a> {
+    /// The device that sent it, as the envelope names it.
+    pub from: &'a Address,
+    /// What names its key for the group.
+    pub distribution: &'a Distribution,
+    /// The message.
+    pub bytes: &'a [u8],
+}
+
+/// A message to a group that decrypted.
+#[derive(Debug)]
+pub struct GroupDecrypted {
+    /// The plaintext. Wiped on drop.
+    pub plaintext: Plaintext,
+    /// The device that sent it.
+    pub sender: Address,
+}
+
+impl Operation for DecryptGroup<'_> {
+    type Output = GroupDecrypted;
+
+    fn needs(&self, _own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
+        Ok(loaded.snapshot().missing(SenderKeyRecord::needs(self.distribution, self.from)))
+    }
+
+    /// # Errors
+    ///
+    /// Those of [`SenderKeyMessage::parse`] and [`SenderKeyRecord::decrypt`];
+    /// [`Error::InvalidArgument`] when it names another distribution.
+    fn run(
+        &self,
+        _own: &Own,
+        loaded: &mut Loaded,
+        _now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(GroupDecrypted, Changes), Error> {
+        let message = SenderKeyMessage::parse(self.distribution.dialect(), self.bytes)?;
+        if message.distribution_id() != self.distribution.wire_id() {
+            return Err(Error::InvalidArgument);
+        }
+        let mut key = SenderKeyRecord::load(self.distribution, self.from, loaded.snapshot())?;
+        let plaintext = key.decrypt(&message)?;
+        let mut changes = Changes::new();
+        key.save(self.distribution, self.from, &mut changes, rng)?;
+        Ok((GroupDecrypted { plaintext, sender: self.from.clone() }, changes))
+    }
+}
+
+impl core::fmt::Debug for SendToGroup<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "SendToGroup({} members)", self.members.len())
+    }
+}
