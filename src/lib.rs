@@ -12,7 +12,7 @@
 //! | write to all devices of a user | [`sesame`] |
 //! | do so over an asynchronous store | [`protocol`]: the operations as pure functions |
 //! | talk to one peer device, and keep its state yourself | [`session::Session`]: `initiate`, `accept`, `encrypt`, `decrypt` |
-//! | talk to a group | [`group::GroupSession`], [`group::SenderKeyRecord`] |
+//! | talk to a group | [`Device::send_to_group`]; underneath, [`group`] |
 //! | choose what to speak and accept | [`Policy`] |
 //! | hide the sender from the server, send to many at once | [`sealed_sender`] |
 //! | read a message's fields | [`wire`] |

@@ -67,7 +67,7 @@ impl<S: Store> Device<S> {
     ///
     /// # Errors
     ///
-    /// Those of [`open`](crate::sealed_sender::open) and
+    /// Those of [`open`] and
     /// [`validate`](crate::sealed_sender::Unvalidated::validate).
     pub fn open_sealed(
         &self,
