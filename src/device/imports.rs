@@ -28,7 +28,7 @@ impl<S: Store> Device<S> {
         let import = ImportPeer { peer, session, identity };
         let mut loaded = Loaded::new();
         self.cache.take(peer);
-        self.load(&mut loaded, |own, loaded| import.needs(own, loaded))?;
+        self.load(&mut loaded, &mut false, |own, loaded| import.needs(own, loaded))?;
         let changes = import.run(&self.own, &mut loaded, now, rng)?;
         match self.store.commit(&changes) {
             Ok(()) => {

@@ -105,7 +105,7 @@ impl<S: Store> Device<S> {
     /// [`Error::InvalidSession`], [`Error::FutureRecord`] for a session that cannot be read; those of
     /// the store.
     pub fn has_session(
-        &mut self,
+        &self,
         peer: &Address,
         requirements: Requirements,
         now: Timestamp,
@@ -123,15 +123,13 @@ impl<S: Store> Device<S> {
     ///
     /// As [`has_session`](Self::has_session).
     pub fn read_session<T>(
-        &mut self,
+        &self,
         peer: &Address,
         read: impl FnOnce(&Session) -> T,
     ) -> Result<T, DeviceError<S::Error>> {
         for _ in 0..ATTEMPTS_MAX {
             let mut loaded = Loaded::new();
-            let session = self
-                .load(&mut loaded, |_, loaded| loaded.session_needs(peer))
-                .and_then(|()| Ok(loaded.take_session(peer)?));
+            let session = self.load_session(&mut loaded, peer);
             match session {
                 Ok(session) => return Ok(read(&session)),
                 Err(DeviceError::Store(error)) => return Err(DeviceError::Store(error)),
@@ -141,5 +139,19 @@ impl<S: Store> Device<S> {
             }
         }
         Err(DeviceError::Contention)
+    }
+
+    fn load_session(
+        &self,
+        loaded: &mut Loaded,
+        peer: &Address,
+    ) -> Result<Session, DeviceError<S::Error>> {
+        loop {
+            let keys = loaded.session_needs(peer)?;
+            if keys.is_empty() {
+                return Ok(loaded.take_session(peer)?);
+            }
+            self.load_stored(loaded, keys)?;
+        }
     }
 }

@@ -24,6 +24,7 @@ mod received;
 mod retries;
 mod sealed;
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use rand_core::CryptoRng;
@@ -247,23 +248,19 @@ impl<S: Store> Device<S> {
         now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<(O::Output, Changes, Loaded), DeviceError<S::Error>> {
-        let mut loaded = Loaded::new();
-        for address in operation.peers() {
-            if let Some(peer) = self.cache.take(address) {
-                loaded.insert_peer(&self.own, address.clone(), peer);
-            }
-        }
-        let mut cached = !loaded.is_empty();
         for _ in 0..ATTEMPTS_MAX {
+            let mut loaded = Loaded::new();
+            let mut cached = false;
             let done = self
-                .load(&mut loaded, |own, loaded| operation.needs(own, loaded))
+                .load(&mut loaded, &mut cached, |own, loaded| operation.needs(own, loaded))
                 .and_then(|()| Ok(operation.run(&self.own, &mut loaded, now, rng)?));
             let error = match done {
                 Ok((output, changes)) => return Ok((output, changes, loaded)),
                 Err(DeviceError::Store(error)) => return Err(DeviceError::Store(error)),
                 Err(error) => error,
             };
-            if !core::mem::take(&mut cached) && self.is_current(&loaded)? {
+            // What was kept may be behind the store: it is dropped, and the next attempt reads.
+            if !cached && self.is_current(&loaded)? {
                 let change = match error {
                     DeviceError::Protocol(Error::UntrustedIdentity) => {
                         operation.identity_change(&self.own, &mut loaded)
@@ -277,7 +274,6 @@ impl<S: Store> Device<S> {
                     None => error,
                 });
             }
-            loaded = Loaded::new();
         }
         Err(DeviceError::Contention)
     }
@@ -293,22 +289,46 @@ impl<S: Store> Device<S> {
         Ok(true)
     }
 
-    /// Loads what `needs` names, until it names nothing more.
+    /// Loads what `needs` names, until it names nothing more. A session that is decoded already is taken
+    /// out of the cache instead, and `cached` is set.
     fn load(
-        &self,
+        &mut self,
         loaded: &mut Loaded,
-        needs: impl Fn(&Own, &Loaded) -> Result<alloc::vec::Vec<RecordKey>, Error>,
+        cached: &mut bool,
+        needs: impl Fn(&Own, &Loaded) -> Result<Vec<RecordKey>, Error>,
     ) -> Result<(), DeviceError<S::Error>> {
         loop {
             let keys = needs(&self.own, loaded)?;
             if keys.is_empty() {
                 return Ok(());
             }
-            for key in keys {
-                let record = self.store.load(&key).map_err(DeviceError::Store)?;
-                loaded.insert(key, record);
+            let before = loaded.decoded_count();
+            for key in &keys {
+                if let RecordKey::Session(address) = key
+                    && let Some(peer) = self.cache.take(address)
+                {
+                    loaded.insert_peer(&self.own, address.clone(), peer);
+                }
             }
+            if loaded.decoded_count() > before {
+                // With it, other records are decoded that need not be loaded either.
+                *cached = true;
+                continue;
+            }
+            self.load_stored(loaded, keys)?;
         }
+    }
+
+    fn load_stored(
+        &self,
+        loaded: &mut Loaded,
+        keys: Vec<RecordKey>,
+    ) -> Result<(), DeviceError<S::Error>> {
+        for key in keys {
+            let record = self.store.load(&key).map_err(DeviceError::Store)?;
+            loaded.insert(key, record);
+        }
+        Ok(())
     }
 
     fn keep(&mut self, loaded: Loaded) {

@@ -41,7 +41,7 @@ impl<S: Store> Device<S> {
     /// [`Error::SessionNotFound`] for a device whose identity is not known; those of
     /// [`MultiRecipientMessage::add`], [`MultiRecipientMessage::seal`] and the store.
     pub fn seal_for_many(
-        &mut self,
+        &self,
         peers: &[Address],
         excluded: &[ServiceId],
         content: &UnidentifiedSenderMessageContent,

@@ -1,6 +1,5 @@
 //! Decrypting a message of a peer device (spec 03 §5.3, spec 04 §4 and §6).
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use rand_core::CryptoRng;
@@ -145,10 +144,6 @@ impl<'a> Decrypt<'a> {
 
 impl Operation for Decrypt<'_> {
     type Output = Decrypted;
-
-    fn peers(&self) -> Vec<&Address> {
-        vec![self.from]
-    }
 
     fn needs(&self, own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
         let parsed = self.parse()?;

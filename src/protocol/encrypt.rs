@@ -1,7 +1,6 @@
 //! Encrypting to peer devices (spec 04 §3).
 
 use alloc::collections::BTreeMap;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use rand_core::CryptoRng;
@@ -48,10 +47,6 @@ pub struct Encrypted {
 
 impl Operation for Encrypt<'_> {
     type Output = Vec<Encrypted>;
-
-    fn peers(&self) -> Vec<&Address> {
-        self.recipients.iter().map(|recipient| recipient.address).collect()
-    }
 
     fn needs(&self, own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
         let mut keys = Vec::new();
@@ -162,10 +157,6 @@ pub struct ArchiveSession<'a> {
 
 impl Operation for ArchiveSession<'_> {
     type Output = bool;
-
-    fn peers(&self) -> Vec<&Address> {
-        vec![self.peer]
-    }
 
     fn needs(&self, _own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
         loaded.session_needs(self.peer)

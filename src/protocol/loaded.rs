@@ -50,9 +50,9 @@ impl Loaded {
         &self.snapshot
     }
 
-    /// Whether nothing is loaded, and nothing decoded.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.snapshot.is_empty() && self.sessions.is_empty() && self.identities.is_empty()
+    /// How many sessions are decoded.
+    pub(crate) fn decoded_count(&self) -> usize {
+        self.sessions.len()
     }
 
     /// The session with `peer`, if it is decoded already.

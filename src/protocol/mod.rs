@@ -68,7 +68,6 @@ pub use trust::{
 };
 pub use upload::{ConfirmUpload, PendingUpload, Upload};
 
-use crate::address::Address;
 use crate::dialect::Policy;
 use crate::error::Error;
 use crate::store::{Changes, Record, RecordKey, Snapshot};
@@ -98,11 +97,6 @@ pub struct Options {
 pub trait Operation {
     /// What it gives, to be let out once its changes are committed.
     type Output;
-
-    /// The peer devices whose sessions it works on, as far as its input tells.
-    fn peers(&self) -> Vec<&Address> {
-        Vec::new()
-    }
 
     /// The records that it needs and that are not in `loaded` yet. Empty when it can run.
     ///

@@ -4,7 +4,6 @@
 //! so for ever. So both sides count: what was asked for, what was answered, when a session was last given
 //! up. The counts are one small record per peer device, and what goes over a limit is refused.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use rand_core::CryptoRng;
@@ -169,10 +168,6 @@ pub enum Answered {
 
 impl Operation for AnswerRetry<'_> {
     type Output = Answered;
-
-    fn peers(&self) -> Vec<&Address> {
-        vec![self.from]
-    }
 
     fn needs(&self, _own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
         let mut keys = loaded.session_needs(self.from)?;

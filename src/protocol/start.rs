@@ -1,6 +1,5 @@
 //! Starting a session from a bundle (spec 02 §5).
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use rand_core::CryptoRng;
@@ -33,10 +32,6 @@ pub struct SessionStarted {
 
 impl Operation for StartSession<'_> {
     type Output = SessionStarted;
-
-    fn peers(&self) -> Vec<&Address> {
-        vec![self.peer]
-    }
 
     fn needs(&self, own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
         loaded.peer_needs(own, self.peer)

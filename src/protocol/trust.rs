@@ -181,10 +181,6 @@ pub struct AcceptIdentity<'a> {
 impl Operation for AcceptIdentity<'_> {
     type Output = Option<IdentityChange>;
 
-    fn peers(&self) -> Vec<&Address> {
-        alloc::vec![self.peer]
-    }
-
     fn needs(&self, own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
         Ok(loaded.identity_needs(own, self.peer))
     }
@@ -215,10 +211,6 @@ pub struct SetVerification<'a> {
 
 impl Operation for SetVerification<'_> {
     type Output = ();
-
-    fn peers(&self) -> Vec<&Address> {
-        alloc::vec![self.peer]
-    }
 
     fn needs(&self, own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
         Ok(loaded.identity_needs(own, self.peer))
