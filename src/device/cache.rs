@@ -1,8 +1,9 @@
 //! Decoded sessions, kept between two operations.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
-use crate::address::Address;
+use crate::address::{Address, DeviceId};
 use crate::protocol::Peer;
 
 /// The sessions that were used last, as they are stored: whoever takes one out puts it back only when its
@@ -39,6 +40,16 @@ impl Cache {
         self.uses.insert(self.tick, address.clone());
         self.peers.insert(address, (self.tick, peer));
         self.shrink();
+    }
+
+    /// Drops all devices of one name.
+    pub(super) fn drop_named(&mut self, name: &str) {
+        let Ok(first) = DeviceId::new_v3(0) else { return };
+        let from = self.peers.range(Address::new(name, first)..).map(|(address, _)| address);
+        let named: Vec<_> = from.take_while(|address| address.name() == name).cloned().collect();
+        for address in named {
+            self.take(&address);
+        }
     }
 
     pub(super) fn clear(&mut self) {

@@ -267,8 +267,9 @@ impl<S: Store> Device<S> {
                     }
                     _ => None,
                 };
-                // What is left in it is as it was.
-                self.keep(loaded);
+                if loaded.is_unchanged() {
+                    self.keep(loaded);
+                }
                 return Err(match change {
                     Some(change) => DeviceError::UntrustedIdentity(change.into()),
                     None => error,
@@ -331,7 +332,11 @@ impl<S: Store> Device<S> {
         Ok(())
     }
 
+    /// Keeps what is decoded for the next operation: it is what the store has.
     fn keep(&mut self, loaded: Loaded) {
+        for name in loaded.written_identities() {
+            self.cache.drop_named(name);
+        }
         for (address, peer) in loaded.into_peers(&self.own) {
             self.cache.put(address, peer);
         }

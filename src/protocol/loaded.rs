@@ -23,6 +23,8 @@ pub struct Loaded {
     snapshot: Snapshot,
     sessions: BTreeMap<Address, Session>,
     identities: BTreeMap<RecordKey, Identity>,
+    /// Whether changes were made of it: it is as they leave it then.
+    saved: bool,
 }
 
 /// What is decoded of one peer device, to be kept between two operations.
@@ -162,6 +164,7 @@ impl Loaded {
         sessions: impl IntoIterator<Item = (Address, Session)>,
         rng: &mut impl CryptoRng,
     ) -> Result<Changes, Error> {
+        self.saved = true;
         let mut changes = Changes::new();
         for (address, mut session) in sessions {
             session.save(&address, &mut changes, rng)?;
@@ -176,6 +179,7 @@ impl Loaded {
                     let revision =
                         changes.put(key.clone(), identity.revision, known.encode(), rng)?;
                     identity.revision = Some(revision);
+                    identity.written = true;
                 }
                 _ => changes.require(key.clone(), identity.revision)?,
             }
@@ -228,6 +232,21 @@ impl Loaded {
         self.sessions.insert(address, peer.session);
     }
 
+    /// The names whose identity the operation has written: what was kept of them is out of date.
+    pub(crate) fn written_identities(&self) -> impl Iterator<Item = &str> {
+        self.identities.iter().filter(|(_, identity)| identity.written).filter_map(|(key, _)| {
+            match key {
+                RecordKey::Identity { name, .. } => Some(name.as_str()),
+                _ => None,
+            }
+        })
+    }
+
+    /// Whether it is as the store has it, although the operation failed.
+    pub(crate) const fn is_unchanged(&self) -> bool {
+        !self.saved
+    }
+
     /// What can be kept until the next operation.
     pub(crate) fn into_peers(self, own: &Own) -> impl Iterator<Item = (Address, Peer)> {
         let identities = self.identities;
@@ -240,6 +259,7 @@ impl Loaded {
                 revision: identity.revision,
                 changed: false,
                 used: false,
+                written: false,
             });
             (address, Peer { session, identity })
         })

@@ -106,6 +106,8 @@ pub(crate) struct Identity {
     pub(super) changed: bool,
     /// Read, and decided upon: it must not change under the operation.
     pub(super) used: bool,
+    /// Written by the operation: other copies are out of date.
+    pub(super) written: bool,
 }
 
 impl Identity {
@@ -116,6 +118,7 @@ impl Identity {
             revision: record.map(super::Record::revision),
             changed: false,
             used: false,
+            written: false,
         })
     }
 
