@@ -38,7 +38,12 @@ impl Loaded {
     /// Nothing loaded yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { snapshot: Snapshot::new(), sessions: BTreeMap::new(), identities: BTreeMap::new() }
+        Self {
+            snapshot: Snapshot::new(),
+            sessions: BTreeMap::new(),
+            identities: BTreeMap::new(),
+            saved: false,
+        }
     }
 
     /// Adds what the store answered for `key`: the record, or `None` if there is none.
