@@ -16,7 +16,7 @@ pub enum Implementation {
     /// libsignal-node.
     LibsignalNode,
     /// sandi: where `sandi-peer` is, and its flags.
-    Sandi(PathBuf, &'static [&'static str]),
+    Sandi(PathBuf, Vec<String>),
 }
 
 /// What two peers speak to each other.
@@ -104,6 +104,17 @@ impl Side {
     #[must_use]
     pub fn binds_addresses(&self) -> bool {
         self.is_sandi() || self.implementation == Implementation::Libsignal(Libsignal::Current)
+    }
+
+    /// Kills the peer's process and starts another one (see [`Peer::kill_and_restart`]).
+    ///
+    /// # Panics
+    ///
+    /// When it does not start again.
+    pub fn kill_and_restart(&self) {
+        if let Err(error) = self.peer.kill_and_restart() {
+            panic!("{}: {error}", self.peer.label());
+        }
     }
 
     /// Calls `op`.

@@ -26,6 +26,7 @@ pub struct Peer {
 }
 
 struct Wire {
+    command: Command,
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -79,7 +80,9 @@ impl Peer {
         if !folder.join("node_modules").is_dir() {
             return Err(not_installed(&folder));
         }
-        Self::start(label, Command::new("node").arg(folder.join("oracle.mjs")).args(flags))
+        let mut command = Command::new("node");
+        command.arg(folder.join("oracle.mjs")).args(flags);
+        Self::start(label, command)
     }
 
     /// sandi, through the program at `program` (`CARGO_BIN_EXE_sandi-peer` in a test).
@@ -87,18 +90,33 @@ impl Peer {
     /// # Errors
     ///
     /// When the program does not start.
-    pub fn sandi(program: &Path, flags: &[&str]) -> io::Result<Self> {
-        let label = ["sandi"].iter().chain(flags).copied().collect::<Vec<_>>().join(" ");
-        Self::start(&label, Command::new(program).args(flags))
+    pub fn sandi(program: &Path, flags: &[String]) -> io::Result<Self> {
+        let label = ["sandi"].into_iter().chain(flags.iter().map(String::as_str));
+        let mut command = Command::new(program);
+        command.args(flags);
+        Self::start(&label.collect::<Vec<_>>().join(" "), command)
     }
 
-    fn start(label: &str, command: &mut Command) -> io::Result<Self> {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(io::Error::other("a child process without pipes"));
-        };
-        let wire = Wire { child, input, output: BufReader::new(output), next_id: 1 };
+    fn start(label: &str, mut command: Command) -> io::Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let (child, input, output) = spawn(&mut command)?;
+        let wire = Wire { command, child, input, output, next_id: 1 };
         Ok(Self { label: label.to_owned(), wire: Mutex::new(wire) })
+    }
+
+    /// Kills the process, without a warning (SIGKILL on Unix), and starts another one with the same
+    /// arguments. What the peer has not stored is gone.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be killed, or does not start again.
+    pub fn kill_and_restart(&self) -> io::Result<()> {
+        let mut wire = self.wire();
+        wire.child.kill()?;
+        wire.child.wait()?;
+        let (child, input, output) = spawn(&mut wire.command)?;
+        (wire.child, wire.input, wire.output) = (child, input, output);
+        Ok(())
     }
 
     /// What the peer is, for messages to people.
@@ -120,6 +138,14 @@ impl Peer {
     fn wire(&self) -> MutexGuard<'_, Wire> {
         self.wire.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+fn spawn(command: &mut Command) -> io::Result<(Child, ChildStdin, BufReader<ChildStdout>)> {
+    let mut child = command.spawn()?;
+    let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(io::Error::other("a child process without pipes"));
+    };
+    Ok((child, input, BufReader::new(output)))
 }
 
 impl Wire {

@@ -9,7 +9,8 @@ use crate::address::Address;
 use crate::error::Error;
 use crate::prekey::PreKeyBundle;
 use crate::protocol::{
-    ArchiveSession, Decrypt, Encrypt, Encrypted, Loaded, Recipient, SessionStarted, StartSession,
+    ArchiveSession, Decrypt, DeleteSession, Encrypt, Encrypted, Loaded, Recipient, SessionStarted,
+    StartSession,
 };
 use crate::session::{CiphertextMessage, Requirements, Session};
 use crate::store::Store;
@@ -95,6 +96,23 @@ impl<S: Store> Device<S> {
         rng: &mut impl CryptoRng,
     ) -> Result<bool, DeviceError<S::Error>> {
         self.perform(&ArchiveSession { peer }, now, rng)
+    }
+
+    /// Deletes the session with a device, archived states included: its late messages do not decrypt any
+    /// more, so [`archive_session`](Self::archive_session) is what most mean. Returns whether there was
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSession`], [`Error::FutureRecord`] for a session that cannot be read; those of
+    /// the store.
+    pub fn delete_session(
+        &mut self,
+        peer: &Address,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<bool, DeviceError<S::Error>> {
+        self.perform(&DeleteSession { peer }, now, rng)
     }
 
     /// Whether a message can be sent to a device without a bundle (spec 04 §7.1): there is a session,

@@ -178,3 +178,37 @@ impl Operation for ArchiveSession<'_> {
         Ok((had, changes))
     }
 }
+
+/// Deletes the session with a peer device, archived states and skipped keys included: late messages of
+/// it do not decrypt any more. The output says whether there was one.
+///
+/// Archive it instead unless the peer is gone for good.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteSession<'a> {
+    /// The peer's device.
+    pub peer: &'a Address,
+}
+
+impl Operation for DeleteSession<'_> {
+    type Output = bool;
+
+    fn needs(&self, _own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
+        loaded.session_needs(self.peer)
+    }
+
+    fn run(
+        &self,
+        _own: &Own,
+        loaded: &mut Loaded,
+        _now: Timestamp,
+        _rng: &mut impl CryptoRng,
+    ) -> Result<(bool, Changes), Error> {
+        let session = loaded.take_session(self.peer)?;
+        let had = session.has_current() || session.archived_count() > 0;
+        let (mut none, mut changes) = (Changes::new(), Changes::new());
+        session.require(self.peer, &mut none)?;
+        session.delete(self.peer, &mut changes)?;
+        // That there is none is an answer, too.
+        Ok((had, if changes.is_empty() { none } else { changes }))
+    }
+}

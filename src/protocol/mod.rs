@@ -49,7 +49,7 @@ use alloc::vec::Vec;
 use rand_core::CryptoRng;
 
 pub use decrypt::{Decrypt, Decrypted};
-pub use encrypt::{ArchiveSession, Encrypt, Encrypted, Recipient};
+pub use encrypt::{ArchiveSession, DeleteSession, Encrypt, Encrypted, Recipient};
 pub use group::{
     AcceptDistribution, DecryptGroup, GiveKeyAgain, GroupDecrypted, SendToGroup, SentToGroup,
 };
@@ -63,6 +63,7 @@ pub use repair::{RepairSession, Repaired};
 pub use replenish::{Replenish, ServerStock};
 pub use retry::{AnswerRetry, Answered, AskRetry, Asked};
 pub use start::{SessionStarted, StartSession};
+pub use stored_keys::StoredKem;
 pub use trust::{
     AcceptIdentity, IdentityChange, KnownIdentity, SetVerification, TrustPolicy, Verification,
 };

@@ -15,9 +15,12 @@ use crate::wire::reader::Reader;
 use crate::wire::writer::Writer;
 
 /// A KEM pre-key as stored: only the store tells one-time from last-resort (spec 02 §1).
-pub(super) struct StoredKem {
-    pub(super) key: KemPreKey,
-    pub(super) one_time: bool,
+#[derive(Debug)]
+pub struct StoredKem {
+    /// The key.
+    pub key: KemPreKey,
+    /// Whether it is for one use; a last-resort one otherwise.
+    pub one_time: bool,
 }
 
 /// The id stands in the record too, so that a record under a wrong name is noticed.

@@ -277,3 +277,38 @@ fn decoded_sessions_are_kept_up_to_the_capacity_and_zero_is_one_too() {
         }
     }
 }
+
+#[test]
+fn a_deleted_session_leaves_no_record_behind_and_a_new_one_takes_its_place() {
+    for policy in POLICIES {
+        let (mut alice, mut bob) = conversing(policy);
+        let (from, to) = (bob.address(), alice.address());
+        // Skipped keys, and an archived session.
+        let late = bob.write(&to, "late");
+        let next = bob.write(&to, "next");
+        assert_eq!(alice.read(&from, &next), "next");
+        alice.start(&mut bob);
+        let records = |alice: &Party| {
+            let store = alice.device.store().borrow();
+            let of_session = |key: &RecordKey| {
+                matches!(
+                    key,
+                    RecordKey::Session(_)
+                        | RecordKey::SessionArchive { .. }
+                        | RecordKey::SkippedKeys { .. }
+                )
+            };
+            store.iter().filter(|(key, _)| of_session(key)).count()
+        };
+        assert!(records(&alice) >= 2);
+        assert!(alice.device.delete_session(&from, NOW, &mut alice.rng).unwrap());
+        assert_eq!(records(&alice), 0);
+        assert!(!alice.device.delete_session(&from, NOW, &mut alice.rng).unwrap());
+        assert_eq!(alice.refused(&from, &late), Error::SessionNotFound);
+        let refused = alice.try_write(&from, "nobody").unwrap_err();
+        assert_eq!(refused.protocol(), Some(Error::SessionNotFound));
+        alice.start(&mut bob);
+        let hello = alice.write(&from, "hello again");
+        assert_eq!(bob.read(&to, &hello), "hello again");
+    }
+}

@@ -181,3 +181,29 @@ fn a_plan_is_cut_to_what_a_server_takes() {
     let upload = bob.device.replenish(EMPTY, NOW, &mut bob.rng).unwrap();
     assert_eq!(upload.one_time.len(), 1_000);
 }
+
+#[test]
+fn a_device_shows_the_pre_keys_that_it_holds() {
+    let mut alice = party(ALICE, 1, Policy::V4);
+    alice.restart();
+    let (device, upload) = (&alice.device, &alice.server);
+    let signed = upload.signed.as_ref().unwrap();
+    let held = device.signed_pre_key(signed.id).unwrap().unwrap();
+    assert_eq!((held.key_pair().public_key(), held.signature()), (&signed.key, &signed.signature));
+    for one_time in &upload.one_time {
+        let held = device.pre_key(one_time.id).unwrap().unwrap();
+        assert_eq!(held.key_pair().public_key(), &one_time.key);
+    }
+    for (key, one_time) in upload
+        .one_time_kem
+        .iter()
+        .map(|key| (key, true))
+        .chain(upload.last_resort.iter().map(|key| (key, false)))
+    {
+        let held = device.kem_pre_key(key.id).unwrap().unwrap();
+        assert_eq!((held.key.key_pair().public_key(), held.one_time), (&key.key, one_time));
+    }
+    assert!(device.pre_key(0).unwrap().is_none());
+    assert!(device.signed_pre_key(0).unwrap().is_none());
+    assert!(device.kem_pre_key(0).unwrap().is_none());
+}

@@ -14,5 +14,6 @@ pub mod moving;
 pub mod prekeys;
 pub mod random;
 pub mod records;
+pub mod restart;
 pub mod sealed;
 pub mod sessions;

@@ -28,7 +28,8 @@ pub fn node() -> Implementation {
 }
 
 /// sandi with `flags`.
-pub fn sandi(flags: &'static [&'static str]) -> Implementation {
+pub fn sandi(flags: &[&str]) -> Implementation {
+    let flags = flags.iter().map(ToString::to_string).collect();
     Implementation::Sandi(env!("CARGO_BIN_EXE_sandi-peer").into(), flags)
 }
 

@@ -5,11 +5,12 @@ use prost::Message;
 use sandi::group::{Distribution, SenderKeyRecord};
 use sandi::migrate::official;
 use sandi::wire::{SenderKeyDistributionMessage, SenderKeyMessage};
-use sandi::{Address, Error, GroupDialect, ServiceId};
+use sandi::{Error, GroupDialect, ServiceId};
 use sandi_interop::json::{b64, b64_or_null};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::party::sender_keys;
 use crate::request::Request;
 use crate::{Reply, Server};
 
@@ -60,13 +61,13 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
         _ => None,
     };
     let (party, rng) = server.party(request.text("party")?)?;
-    let sender = sender.unwrap_or_else(|| party.address.clone());
-    let records = &mut party.sender_keys;
+    let sender = sender.unwrap_or_else(|| party.address().clone());
     match op {
         "group.createDistribution" => {
             let by = distribution(request)?;
-            let record = records.entry((by.clone(), sender)).or_default();
+            let mut record = party.sender_key(&by, &sender)?.unwrap_or_default();
             let bytes = record.create_distribution(&by, rng)?;
+            party.save_sender_key(&by, &sender, record, rng)?;
             let mut reply = told(&parse_distribution(request, &bytes)?)?;
             reply["bytes"] = b64(&bytes);
             Ok(reply)
@@ -75,42 +76,51 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
             let bytes = request.bytes("bytes")?;
             let message = parse_distribution(request, &bytes)?;
             let by = named(request, message.distribution_id())?;
-            records.entry((by, sender)).or_default().process_distribution(&message);
+            let mut record = party.sender_key(&by, &sender)?.unwrap_or_default();
+            record.process_distribution(&message);
+            party.save_sender_key(&by, &sender, record, rng)?;
             told(&message)
         }
         "group.encrypt" => {
             let (by, plaintext) = (distribution(request)?, request.bytes("plaintext")?);
-            let record = records.get_mut(&(by.clone(), sender));
-            let record = record.ok_or(Error::NoSenderKeyState)?;
+            let record = party.sender_key(&by, &sender)?;
+            let mut record = record.ok_or(Error::NoSenderKeyState)?;
             let bytes = record.encrypt(&by, &plaintext, rng).map_err(refusal)?;
+            party.save_sender_key(&by, &sender, record, rng)?;
             Ok(json!({"type": "senderkey", "typeNumber": 7, "bytes": b64(&bytes)}))
         }
         "group.decrypt" => {
             let bytes = request.bytes("bytes")?;
             let message = SenderKeyMessage::parse(dialect(request), &bytes)?;
             let by = named(request, message.distribution_id())?;
-            let record = records.get_mut(&(by, sender)).ok_or(Error::NoSenderKeyState)?;
-            Ok(json!({"plaintext": b64(&record.decrypt(&message).map_err(refusal)?)}))
+            let record = party.sender_key(&by, &sender)?;
+            let mut record = record.ok_or(Error::NoSenderKeyState)?;
+            let plaintext = record.decrypt(&message).map_err(refusal)?;
+            party.save_sender_key(&by, &sender, record, rng)?;
+            Ok(json!({"plaintext": b64(&plaintext)}))
         }
         "record.get" => {
-            let record = records.get(&(distribution(request)?, sender));
-            let bytes = record.map(official::encode_sender_key);
+            let record = party.sender_key(&distribution(request)?, &sender)?;
+            let bytes = record.as_ref().map(official::encode_sender_key);
             Ok(json!({"bytes": b64_or_null(bytes.as_ref().map(|bytes| bytes.as_slice()))}))
         }
         "record.put" => {
             let record = official::decode_sender_key(&request.bytes("bytes")?)?;
             // by way of sandi's own stored form
             let record = SenderKeyRecord::decode(&record.encode())?;
-            records.insert((distribution(request)?, sender), record);
+            let by = distribution(request)?;
+            party.delete_record(by.sender_key(&sender))?;
+            party.save_sender_key(&by, &sender, record, rng)?;
             Ok(json!({}))
         }
         "record.delete" => {
-            let gone = records.remove(&(distribution(request)?, sender));
-            Ok(json!({"deleted": gone.is_some()}))
+            let key = distribution(request)?.sender_key(&sender);
+            Ok(json!({"deleted": party.delete_record(key)?}))
         }
         "record.list" => {
-            let name = |(by, sender): &(Distribution, Address)| format!("{sender} {by:?}");
-            Ok(json!({"keys": records.keys().map(name).collect::<Vec<_>>()}))
+            let keys = party.keys()?;
+            let names = sender_keys(&keys).map(|(by, sender)| format!("{sender} {by:?}"));
+            Ok(json!({"keys": names.collect::<Vec<_>>()}))
         }
         _ => Err(Failure::bad_request(op)),
     }

@@ -2,6 +2,8 @@
 //! scenario can be pointed at any pair of implementations. An op that it lacks answers `NotImplemented`.
 //!
 //! `--spqr off` speaks version 4 without SPQR, `--v3` speaks version 3; the default is today's version 4.
+//! Every party is a `Device`, in memory or, with `--store sqlite:PATH`, in a file of its own, which the next
+//! process finds again.
 
 mod extra_ops;
 mod failure;
@@ -14,16 +16,19 @@ mod primitive_ops;
 mod request;
 mod sealed_ops;
 mod session_ops;
+mod store;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 
+use sandi::device::DeviceError;
 use sandi::{OsRng, Policy};
 use serde_json::{Value, json};
 
 use failure::Failure;
 use party::Party;
 use request::Request;
+use store::Home;
 
 /// What an op answers.
 type Reply = Result<Value, Failure>;
@@ -31,6 +36,7 @@ type Reply = Result<Value, Failure>;
 /// Everything the server holds.
 struct Server {
     policy: Policy,
+    home: Home,
     rng: OsRng,
     parties: BTreeMap<String, Party>,
 }
@@ -64,7 +70,10 @@ impl Server {
             })),
             "ping" | "shutdown" => Ok(json!({})),
             "reset" => {
-                self.parties.clear();
+                for (handle, party) in std::mem::take(&mut self.parties) {
+                    drop(party);
+                    self.home.remove(&handle).map_err(DeviceError::Store)?;
+                }
                 Ok(json!({}))
             }
             "batch" => self.batch(&request),
@@ -121,18 +130,40 @@ fn answer(request: &Value, reply: Reply) -> Value {
     out
 }
 
+fn read_arguments(arguments: &[String]) -> Option<(Policy, Home)> {
+    let (mut policy, mut home) = (Policy::V4, Home::Memory);
+    let mut rest = arguments.iter().map(String::as_str);
+    while let Some(argument) = rest.next() {
+        match argument {
+            "--v3" => policy = Policy::V3,
+            "--spqr" => {
+                policy = match rest.next()? {
+                    "on" => Policy::V4,
+                    "off" => Policy::V4_WITHOUT_SPQR,
+                    _ => return None,
+                }
+            }
+            "--store" => home = Home::parse(rest.next()?)?,
+            _ => return None,
+        }
+    }
+    Some((policy, home))
+}
+
 fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let policy = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] | ["--spqr", "on"] => Policy::V4,
-        ["--spqr", "off"] => Policy::V4_WITHOUT_SPQR,
-        ["--v3"] => Policy::V3,
-        _ => {
-            eprintln!("usage: sandi-peer [--spqr on|off | --v3]");
-            std::process::exit(2);
-        }
+    let Some((policy, home)) = read_arguments(&arguments) else {
+        eprintln!("usage: sandi-peer [--spqr on|off | --v3] [--store sqlite:PATH]");
+        std::process::exit(2);
     };
-    let mut server = Server { policy, rng: OsRng::default(), parties: BTreeMap::new() };
+    let mut parties = BTreeMap::new();
+    for (handle, store) in home.residents().map_err(std::io::Error::other)? {
+        match Party::open(store, policy) {
+            Ok(party) => drop(parties.insert(handle, party)),
+            Err(failure) => eprintln!("sandi-peer: {handle} is left out: {failure:?}"),
+        }
+    }
+    let mut server = Server { policy, home, rng: OsRng::default(), parties };
     let (input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
     for line in input.lines() {
         let line = line?;

@@ -1,16 +1,16 @@
 //! Ops on messages: encrypt, decrypt, inspect, build, decryption errors.
 
-use sandi::session::{Addresses, PreKeys};
+use sandi::session::Session;
 use sandi::wire::{
     CiphertextMessageType, DecryptionErrorMessage, MAC_LENGTH, PlaintextContent,
     PreKeySignalMessage, SignalMessage, SignalMessageFields,
 };
-use sandi::{Address, OsRng, Policy, Timestamp};
+use sandi::{Address, Error, OsRng, Timestamp};
 use sandi_interop::json::{b64, b64_or_null};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::party::{Direction, Party};
+use crate::party::{Direction, Party, Trust, no_session, now};
 use crate::request::Request;
 use crate::{Reply, Server};
 
@@ -34,11 +34,11 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
             encrypt(party, rng, &peer, request)
         }
         "decrypt" => {
-            let (peer, policy) = (server.peer(request, "peer")?, server.policy);
+            let peer = server.peer(request, "peer")?;
             let kind = message_type(request)?;
             let bytes = request.bytes("bytes")?;
             let (party, rng) = server.party(request.text("party")?)?;
-            let plaintext = decrypt(party, rng, policy, &peer, kind, &bytes)?;
+            let plaintext = decrypt(party, rng, &peer, kind, &bytes)?;
             Ok(json!({"plaintext": b64(&plaintext)}))
         }
         "message.inspect" => {
@@ -114,22 +114,19 @@ pub(crate) fn encrypt(
     peer: &Address,
     request: &Request<'_>,
 ) -> Reply {
-    let (known, trust) = (party.known(peer), party.trust);
-    let mut identity = None;
-    let session =
-        party.sessions.get_mut(peer).ok_or_else(|| Failure::from(sandi::Error::SessionNotFound))?;
-    let message = session.encrypt(
-        Addresses { local: &party.address, remote: peer },
-        &request.bytes("plaintext")?,
-        |key| {
-            identity = Some(*key);
-            trust.accepts(known, key, Direction::Sending)
-        },
-        request.now(),
-        rng,
-    )?;
-    if let Some(identity) = identity {
-        party.save_identity(peer, identity);
+    if party.trust == Trust::Never {
+        let current = party.session(peer, Session::has_current)?;
+        return Err(match current {
+            Some(true) => Error::UntrustedIdentity.into(),
+            _ => no_session(),
+        });
+    }
+    let plaintext = request.bytes("plaintext")?;
+    let message =
+        party.trusting(Direction::Sending).encrypt(peer, &plaintext, request.now(), rng)?;
+    let identity = party.session(peer, |session| session.remote_identity().copied())?;
+    if let Some(identity) = identity.flatten() {
+        party.save_identity(peer, identity, rng)?;
     }
     party.event("saveSession", peer.to_string());
     Ok(json!({
@@ -142,94 +139,40 @@ pub(crate) fn encrypt(
 pub(crate) fn decrypt(
     party: &mut Party,
     rng: &mut OsRng,
-    policy: Policy,
     peer: &Address,
     message_type: CiphertextMessageType,
     bytes: &[u8],
 ) -> Result<Vec<u8>, Failure> {
     match message_type {
-        CiphertextMessageType::Signal => decrypt_signal(party, rng, peer, bytes),
-        CiphertextMessageType::PreKey => decrypt_pre_key(party, rng, policy, peer, bytes),
-        _ => Err(Failure::new("NotImplemented", "only session messages are decrypted")),
-    }
-}
-
-fn decrypt_signal(
-    party: &mut Party,
-    rng: &mut OsRng,
-    peer: &Address,
-    bytes: &[u8],
-) -> Result<Vec<u8>, Failure> {
-    let message = SignalMessage::parse(bytes)?;
-    let (known, trust) = (party.known(peer), party.trust);
-    let mut identity = None;
-    let session =
-        party.sessions.get_mut(peer).ok_or_else(|| Failure::from(sandi::Error::SessionNotFound))?;
-    let plaintext = session.decrypt(
-        Addresses { local: &party.address, remote: peer },
-        &message,
-        |key| {
-            identity = Some(*key);
-            trust.accepts(known, key, Direction::Receiving)
-        },
-        rng,
-    )?;
-    if let Some(identity) = identity {
-        party.save_identity(peer, identity);
-    }
-    party.event("saveSession", peer.to_string());
-    Ok(plaintext.to_vec())
-}
-
-fn decrypt_pre_key(
-    party: &mut Party,
-    rng: &mut OsRng,
-    policy: Policy,
-    peer: &Address,
-    bytes: &[u8],
-) -> Result<Vec<u8>, Failure> {
-    let message = PreKeySignalMessage::parse(bytes)?;
-    let trusted =
-        party.trust.accepts(party.known(peer), message.identity_key(), Direction::Receiving);
-    let kem = message.kyber().and_then(|(id, _)| party.kem_pre_keys.get(&id));
-    let reusable = kem.is_some_and(|(_, one_time)| !one_time);
-    let keys = PreKeys {
-        signed: party.signed_pre_keys.get(&message.signed_pre_key_id()),
-        kem: kem.map(|(key, _)| key),
-        one_time: message.pre_key_id().and_then(|id| party.pre_keys.get(&id)),
-        replay_guard: reusable.then_some(&party.guard),
-    };
-    let mut session = party.sessions.remove(peer).unwrap_or_default();
-    let outcome = session.accept(
-        Addresses { local: &party.address, remote: peer },
-        party.local(),
-        &message,
-        keys,
-        policy,
-        |_| trusted,
-        rng,
-    );
-    if session.has_current() || session.archived_count() > 0 {
-        party.sessions.insert(peer.clone(), session);
-    }
-    let accepted = outcome?;
-    party.save_identity(peer, *message.identity_key());
-    if let Some(used) = accepted.used {
-        if let Some(id) = used.kem {
-            if reusable {
-                party.guard.record(id, used.signed, &used.base_key)?;
-            } else {
-                party.kem_pre_keys.remove(&id);
+        CiphertextMessageType::Signal => {}
+        CiphertextMessageType::PreKey => {
+            // trust comes first there, last in a plain message (spec 03 §5.3, spec 04 §4)
+            PreKeySignalMessage::parse(bytes)?;
+            if party.trust == Trust::Never {
+                return Err(Error::UntrustedIdentity.into());
             }
+        }
+        _ => return Err(Failure::new("NotImplemented", "only session messages are decrypted")),
+    }
+    let trust = party.trust;
+    let received =
+        party.trusting(Direction::Receiving).decrypt(peer, message_type, bytes, now(), rng)?;
+    if trust == Trust::Never {
+        // dropped, and as if it had never come
+        return Err(Error::UntrustedIdentity.into());
+    }
+    let done = received.commit()?;
+    party.save_identity(peer, done.identity_key, rng)?;
+    if let Some(used) = done.used_pre_keys {
+        if let Some(id) = used.kem {
             party.event("markKyberPreKeyUsed", id);
         }
         if let Some(id) = used.one_time {
-            party.pre_keys.remove(&id);
             party.event("removePreKey", id);
         }
     }
     party.event("saveSession", peer.to_string());
-    Ok(accepted.plaintext.to_vec())
+    Ok(done.plaintext.to_vec())
 }
 
 fn inspect_signal(message: &SignalMessage<'_>) -> Value {

@@ -1,5 +1,6 @@
 //! Ops on parties and their identities.
 
+use sandi::device::DeviceError;
 use sandi::keys::{IdentityKey, IdentityKeyPair, PrivateKey, PublicKey};
 use sandi::rand_core::Rng;
 use sandi::{Address, Policy};
@@ -7,7 +8,7 @@ use sandi_interop::json::b64;
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::party::{Party, Trust};
+use crate::party::{NewParty, Party, Trust};
 use crate::request::{Request, device_id};
 use crate::{Reply, Server};
 
@@ -31,20 +32,40 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
         return create(server, request);
     }
     let handle = request.text("party")?;
-    if op == "party.delete" {
-        return Ok(json!({"deleted": server.parties.remove(handle).is_some()}));
-    }
-    let (party, _) = server.party(handle)?;
     match op {
-        "party.info" => Ok(party.info(handle)),
-        "party.clone" => {
-            let (to, copy) = (request.text("to")?, party.copy()?);
-            let info = copy.info(to);
-            server.parties.insert(to.to_owned(), copy);
-            Ok(info)
+        "party.delete" => {
+            let deleted = server.parties.remove(handle).is_some();
+            if deleted {
+                server.home.remove(handle).map_err(DeviceError::Store)?;
+            }
+            return Ok(json!({ "deleted": deleted }));
         }
+        "party.clone" => {
+            server.party(handle)?;
+            let to = request.text("to")?;
+            if to != handle {
+                drop(server.parties.remove(to));
+                let copy = server.parties[handle].copy(&server.home, to)?;
+                server.parties.insert(to.to_owned(), copy);
+            }
+            return server.parties[to].info(to);
+        }
+        "identity.import" => {
+            server.party(handle)?;
+            let identity = IdentityKeyPair::decode(&request.bytes("identityKeyPair")?)?;
+            if let Some((handle, party)) = server.parties.remove_entry(handle) {
+                let party = party.with_identity(identity, &mut server.rng)?;
+                server.parties.insert(handle, party);
+            }
+            return Ok(json!({}));
+        }
+        _ => {}
+    }
+    let (party, rng) = server.party(handle)?;
+    match op {
+        "party.info" => party.info(handle),
         "party.setTrust" => {
-            party.trust = Trust::parse(request.text("trust")?)?;
+            party.set_trust(Trust::parse(request.text("trust")?)?, rng)?;
             Ok(json!({}))
         }
         "party.events" => {
@@ -55,14 +76,10 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
             Ok(json!({ "events": events }))
         }
         "identity.export" => Ok(json!({
-            "identityKeyPair": b64(party.identity.encode().expose()),
-            "publicKey": b64(&party.identity.identity_key().encode()),
-            "privateKey": b64(party.identity.private_key().secret().expose()),
+            "identityKeyPair": b64(party.identity().encode().expose()),
+            "publicKey": b64(&party.identity().identity_key().encode()),
+            "privateKey": b64(party.identity().private_key().secret().expose()),
         })),
-        "identity.import" => {
-            party.identity = IdentityKeyPair::decode(&request.bytes("identityKeyPair")?)?;
-            Ok(json!({}))
-        }
         _ => Err(Failure::bad_request(op)),
     }
 }
@@ -92,8 +109,11 @@ fn create(server: &mut Server, request: &Request<'_>) -> Reply {
         // 1..=16380 (spec 01 §8)
         None => server.rng.next_u32() % 16380 + 1,
     };
-    let party = Party::new(Address::new(name, device), registration_id, identity, trust);
-    let info = party.info(&handle);
+    let party = NewParty { address: Address::new(name, device), registration_id, identity, trust };
+    drop(server.parties.remove(&handle));
+    let store = server.home.fresh(&handle).map_err(DeviceError::Store)?;
+    let party = Party::create(store, party, server.policy, &mut server.rng)?;
+    let info = party.info(&handle)?;
     server.parties.insert(handle, party);
     Ok(info)
 }

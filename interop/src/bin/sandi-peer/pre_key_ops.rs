@@ -6,13 +6,12 @@ use sandi::prekey::{
     BundleKemPreKey, BundlePreKey, BundleSignedPreKey, KemPreKey, PreKey, PreKeyBundle, PreKeyId,
     SignedPreKey,
 };
-use sandi::session::Addresses;
-use sandi::{OsRng, Policy, Timestamp};
+use sandi::{Error, OsRng, Policy, RecordKey, Timestamp};
 use sandi_interop::json::b64;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::party::{Direction, Party};
+use crate::party::{Direction, Party, Trust, ids, kem_pre_key_id, pre_key_id, signed_pre_key_id};
 use crate::request::{Request, device_id};
 use crate::{Reply, Server};
 
@@ -52,7 +51,7 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
                 "publicKey": b64(&key.key_pair().public_key().encode()),
                 "record": b64(&official::encode_pre_key(&key)),
             });
-            party.pre_keys.insert(id, key);
+            party.put_pre_key(&key, rng)?;
             Ok(reply)
         }
         "signedPreKey.generate" => {
@@ -61,11 +60,11 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
             let key = match request.bytes_option("privateKey")? {
                 Some(private) => {
                     let pair = KeyPair::from_private(PrivateKey::decode(&private)?);
-                    let private = party.identity.private_key();
+                    let private = party.identity().private_key();
                     let signature = private.sign(&pair.public_key().encode(), rng);
                     SignedPreKey::from_parts(id, pair, signature, created)
                 }
-                None => SignedPreKey::generate(id, &party.identity, created, rng),
+                None => SignedPreKey::generate(id, party.identity(), created, rng),
             };
             let reply = json!({
                 "keyId": id,
@@ -73,35 +72,34 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
                 "signature": b64(key.signature()),
                 "record": b64(&official::encode_signed_pre_key(&key)),
             });
-            party.signed_pre_keys.insert(id, key);
+            party.put_signed_pre_key(&key, rng)?;
             Ok(reply)
         }
         "kyberPreKey.generate" => {
             let id = request.number("keyId")?;
-            let key = KemPreKey::generate(id, &party.identity, created(request), rng);
+            let key = KemPreKey::generate(id, party.identity(), created(request), rng);
             let reply = json!({
                 "keyId": id,
                 "publicKey": b64(&key.key_pair().public_key().encode()),
                 "signature": b64(key.signature()),
                 "record": b64(&official::encode_kem_pre_key(&key)),
             });
-            party.kem_pre_keys.insert(id, (key, request.flag("oneTime", false)));
+            party.put_kem_pre_key(&key, request.flag("oneTime", false), rng)?;
             Ok(reply)
         }
         // as libsignal-node's driver shows them
         "preKey.import" => {
             let id = request.number("keyId")?;
             let key = node::decode_pre_key(id, request.json().to_string().as_bytes())?;
-            party.pre_keys.insert(id, key);
+            party.put_pre_key(&key, rng)?;
             Ok(json!({}))
         }
         "signedPreKey.import" => {
-            let id = request.number("keyId")?;
             let shown = json!({
-                "keyId": id, "keyPair": request.json(), "signature": request.value("signature"),
+                "keyId": request.number("keyId")?, "keyPair": request.json(), "signature": request.value("signature"),
             });
             let key = node::decode_signed_pre_key(shown.to_string().as_bytes(), request.now())?;
-            party.signed_pre_keys.insert(id, key);
+            party.put_signed_pre_key(&key, rng)?;
             Ok(json!({}))
         }
         "bundle.export" => {
@@ -123,24 +121,25 @@ fn created(request: &Request<'_>) -> Timestamp {
 }
 
 /// The first id above those that are taken.
-fn next_id<T>(keys: &std::collections::BTreeMap<PreKeyId, T>) -> PreKeyId {
-    keys.last_key_value().map_or(1, |(id, _)| id.saturating_add(1))
+fn next_id(party: &Party, id: fn(&RecordKey) -> Option<PreKeyId>) -> Result<PreKeyId, Failure> {
+    Ok(ids(&party.keys()?, id).last().map_or(1, |id| id.saturating_add(1)))
 }
 
 fn generate(party: &mut Party, rng: &mut OsRng, policy: Policy, request: &Request<'_>) -> Reply {
     let now = request.now();
     let signed = match request.number_option("signedPreKeyId")? {
         Some(id) => id,
-        None => next_id(&party.signed_pre_keys),
+        None => next_id(party, signed_pre_key_id)?,
     };
-    let key = SignedPreKey::generate(signed, &party.identity, now, rng);
-    party.signed_pre_keys.insert(signed, key);
+    let key = SignedPreKey::generate(signed, party.identity(), now, rng);
+    party.put_signed_pre_key(&key, rng)?;
     let one_time = if request.flag("preKey", true) {
         let id = match request.number_option("preKeyId")? {
             Some(id) => id,
-            None => next_id(&party.pre_keys),
+            None => next_id(party, pre_key_id)?,
         };
-        party.pre_keys.insert(id, PreKey::generate(id, rng));
+        let key = PreKey::generate(id, rng);
+        party.put_pre_key(&key, rng)?;
         Some(id)
     } else {
         None
@@ -148,10 +147,10 @@ fn generate(party: &mut Party, rng: &mut OsRng, policy: Policy, request: &Reques
     let kem = if request.flag("kyber", true) && policy != Policy::V3 {
         let id = match request.number_option("kyberPreKeyId")? {
             Some(id) => id,
-            None => next_id(&party.kem_pre_keys),
+            None => next_id(party, kem_pre_key_id)?,
         };
-        let key = KemPreKey::generate(id, &party.identity, now, rng);
-        party.kem_pre_keys.insert(id, (key, request.flag("kyberOneTime", false)));
+        let key = KemPreKey::generate(id, party.identity(), now, rng);
+        party.put_kem_pre_key(&key, request.flag("kyberOneTime", false), rng)?;
         Some(id)
     } else {
         None
@@ -160,24 +159,28 @@ fn generate(party: &mut Party, rng: &mut OsRng, policy: Policy, request: &Reques
 }
 
 fn bundle_of(
-    party: &Party,
+    party: &mut Party,
     one_time: Option<PreKeyId>,
     signed: PreKeyId,
     kem: Option<PreKeyId>,
 ) -> Result<PreKeyBundle, Failure> {
     let unknown = |what: &str| Failure::bad_request(format!("no such {what}"));
-    let one_time =
-        one_time.map(|id| party.pre_keys.get(&id).ok_or_else(|| unknown("pre-key"))).transpose()?;
-    let kem = kem
-        .map(|id| party.kem_pre_keys.get(&id).ok_or_else(|| unknown("Kyber pre-key")))
-        .transpose()?;
+    let device = party.device();
+    let one_time = match one_time {
+        Some(id) => Some(device.pre_key(id)?.ok_or_else(|| unknown("pre-key"))?),
+        None => None,
+    };
+    let kem = match kem {
+        Some(id) => Some(device.kem_pre_key(id)?.ok_or_else(|| unknown("Kyber pre-key"))?),
+        None => None,
+    };
     Ok(PreKeyBundle::of(
-        party.registration_id,
-        party.address.device(),
-        *party.identity.identity_key(),
-        party.signed_pre_keys.get(&signed).ok_or_else(|| unknown("signed pre-key"))?,
-        one_time,
-        kem.map(|(key, _)| key),
+        device.registration_id(),
+        device.address().device(),
+        *device.identity_key(),
+        &device.signed_pre_key(signed)?.ok_or_else(|| unknown("signed pre-key"))?,
+        one_time.as_ref(),
+        kem.as_ref().map(|kem| &kem.key),
     ))
 }
 
@@ -233,26 +236,14 @@ fn read_bundle(bundle: &Value, v3: bool) -> Result<PreKeyBundle, Failure> {
 }
 
 fn process(server: &mut Server, request: &Request<'_>) -> Reply {
-    let policy = server.policy;
     let peer = server.peer(request, "peer")?;
-    let bundle = read_bundle(request.value("bundle"), policy == Policy::V3)?;
+    let bundle = read_bundle(request.value("bundle"), server.policy == Policy::V3)?;
     let (party, rng) = server.party(request.text("party")?)?;
-    let trusted = party.trust.accepts(party.known(&peer), &bundle.identity_key, Direction::Sending);
-    let mut session = party.sessions.remove(&peer).unwrap_or_default();
-    let outcome = session.initiate(
-        Addresses { local: &party.address, remote: &peer },
-        party.local(),
-        &bundle,
-        policy,
-        |_| trusted,
-        request.now(),
-        rng,
-    );
-    if session.has_current() || session.archived_count() > 0 {
-        party.sessions.insert(peer.clone(), session);
+    if party.trust == Trust::Never {
+        return Err(Error::UntrustedIdentity.into());
     }
-    outcome?;
-    party.save_identity(&peer, bundle.identity_key);
+    party.trusting(Direction::Sending).start_session(&peer, &bundle, request.now(), rng)?;
+    party.save_identity(&peer, bundle.identity_key, rng)?;
     party.event("saveSession", peer.to_string());
     Ok(json!({}))
 }

@@ -6,6 +6,7 @@ use sandi_interop::json::unb64;
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::party::now;
 
 /// A request's JSON object.
 pub(crate) struct Request<'r>(&'r Value);
@@ -74,13 +75,7 @@ impl<'r> Request<'r> {
 
     /// `now` in milliseconds, or the system's time.
     pub(crate) fn now(&self) -> Timestamp {
-        let system = || {
-            let since = std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .unwrap_or_default();
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        };
-        Timestamp(self.0["now"].as_u64().unwrap_or_else(system))
+        self.0["now"].as_u64().map_or_else(now, Timestamp)
     }
 
     /// An address: an object, a party's handle or `name.device`.

@@ -5,6 +5,7 @@ use sandi::sealed_sender::{
     ContentHint, MultiRecipientMessage, OwnDevice, Sender, SenderCertificate, SentMessage,
     ServerCertificate, Signer, Trust, UnidentifiedSenderMessageContent, open, seal_v1,
 };
+use sandi::session::Session;
 use sandi::wire::{CiphertextMessageType, PlaintextContent};
 use sandi::{Error, ServiceId, Timestamp};
 use sandi_interop::json::{b64, b64_or_null, unb64};
@@ -97,7 +98,7 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
         }
         "ss.decryptToUsmc" => {
             let (party, _) = server.party(request.text("party")?)?;
-            let opened = open(&request.bytes("bytes")?, &party.identity)?;
+            let opened = open(&request.bytes("bytes")?, party.identity())?;
             let mut shown = show_content(opened.unvalidated())?;
             shown["bytes"] = b64(opened.unvalidated().as_bytes());
             Ok(shown)
@@ -176,8 +177,8 @@ fn seal(
 ) -> Result<Vec<u8>, Failure> {
     let peer = server.peer(request, "peer")?;
     let (party, rng) = server.party(request.text("party")?)?;
-    let recipient = party.known(&peer).ok_or(Error::SessionNotFound)?;
-    Ok(seal_v1(&party.identity, &recipient, content, rng)?)
+    let recipient = party.known(&peer)?.ok_or(Error::SessionNotFound)?;
+    Ok(seal_v1(party.identity(), &recipient, content, rng)?)
 }
 
 fn multi_encrypt(server: &mut Server, request: &Request<'_>) -> Reply {
@@ -191,15 +192,16 @@ fn multi_encrypt(server: &mut Server, request: &Request<'_>) -> Reply {
     let (party, rng) = server.party(request.text("party")?)?;
     let mut message = MultiRecipientMessage::with_capacity(recipients.len());
     for address in &recipients {
-        let session = party.sessions.get(address).ok_or(Error::SessionNotFound)?;
-        let identity = party.known(address).ok_or(Error::SessionNotFound)?;
-        message.add(address, &identity, session.remote_registration_id())?;
+        let registration_id = party.session(address, Session::remote_registration_id)?;
+        let registration_id = registration_id.ok_or(Error::SessionNotFound)?;
+        let identity = party.known(address)?.ok_or(Error::SessionNotFound)?;
+        message.add(address, &identity, registration_id)?;
     }
     for value in listed("excluded") {
         let text = value.as_str().ok_or_else(|| Failure::bad_request("excluded is malformed"))?;
         message.exclude(ServiceId::parse(text)?);
     }
-    Ok(json!({"bytes": b64(&message.seal(&party.identity, &content, rng)?)}))
+    Ok(json!({"bytes": b64(&message.seal(party.identity(), &content, rng)?)}))
 }
 
 fn parse_sent(bytes: &[u8]) -> Reply {
@@ -220,15 +222,15 @@ fn parse_sent(bytes: &[u8]) -> Reply {
 
 /// The one-call form of spec 06 §6: session messages only.
 fn decrypt_session_message(server: &mut Server, request: &Request<'_>) -> Reply {
-    let (roots, policy) = (roots(request)?, server.policy);
+    let roots = roots(request)?;
     let (party, rng) = server.party(request.text("party")?)?;
-    let opened = open(&request.bytes("bytes")?, &party.identity)?;
+    let opened = open(&request.bytes("bytes")?, party.identity())?;
     let device = match request.number_option("localDeviceId")? {
         Some(id) => device_id(id, false)?,
-        None => party.address.device(),
+        None => party.address().device(),
     };
     let own = OwnDevice {
-        uuid: request.value("localUuid").as_str().unwrap_or_else(|| party.address.name()),
+        uuid: request.value("localUuid").as_str().unwrap_or_else(|| party.address().name()),
         e164: request.value("localE164").as_str(),
         device,
     };
@@ -239,7 +241,7 @@ fn decrypt_session_message(server: &mut Server, request: &Request<'_>) -> Reply 
         return Err(Failure::new("InvalidMessage", format!("unexpected type {}", type_name(kind))));
     }
     let sender = content.sender();
-    let plaintext = decrypt(party, rng, policy, &sender.address(), kind, content.contents())?;
+    let plaintext = decrypt(party, rng, &sender.address(), kind, content.contents())?;
     Ok(json!({
         "plaintext": b64(&plaintext),
         "senderUuid": sender.uuid(),
@@ -250,9 +252,9 @@ fn decrypt_session_message(server: &mut Server, request: &Request<'_>) -> Reply 
 
 /// What an app does: open, validate the certificate, decrypt a message of any type.
 fn open_any(server: &mut Server, request: &Request<'_>) -> Reply {
-    let (roots, policy) = (roots(request)?, server.policy);
+    let roots = roots(request)?;
     let (party, rng) = server.party(request.text("party")?)?;
-    let opened = open(&request.bytes("bytes")?, &party.identity)?;
+    let opened = open(&request.bytes("bytes")?, party.identity())?;
     let content = opened.unvalidated();
     let time = Timestamp(request.long("time")?);
     let trusted = content.sender().validate(&Trust::new(&roots), time)?;
@@ -273,7 +275,7 @@ fn open_any(server: &mut Server, request: &Request<'_>) -> Reply {
             let reply = group_ops::run(server, "group.decrypt", &Request::new(&fields))?;
             reply["plaintext"].clone()
         }
-        kind => b64(&decrypt(party, rng, policy, &sender, kind, content.contents())?),
+        kind => b64(&decrypt(party, rng, &sender, kind, content.contents())?),
     };
     Ok(json!({"trusted": true, "plaintext": plaintext, "usmc": shown}))
 }

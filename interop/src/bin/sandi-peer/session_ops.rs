@@ -4,12 +4,15 @@ use prost::Message;
 use sandi::keys::{IdentityKey, KeyPair};
 use sandi::migrate::{node, official};
 use sandi::session::{Requirements, Session};
-use sandi::{Address, Policy};
+use sandi::{Address, OsRng, Policy, RecordKey};
 use sandi_interop::json::{b64, b64_or_null};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::party::Party;
+use crate::party::{
+    Party, identity_names, ids, kem_pre_key_id, no_session, pre_key_id, session_names,
+    signed_pre_key_id,
+};
 use crate::request::Request;
 use crate::{Reply, Server};
 
@@ -32,7 +35,7 @@ impl Server {
     pub(crate) fn peer(&self, request: &Request<'_>, field: &str) -> Result<Address, Failure> {
         let v3 = self.policy == Policy::V3;
         request.address(field, v3, |handle| {
-            self.parties.get(handle).map(|party| party.address.clone())
+            self.parties.get(handle).map(|party| party.address().clone())
         })
     }
 }
@@ -42,26 +45,28 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
         return record(server, op, request);
     }
     let peer = server.peer(request, "peer")?;
-    let (party, _) = server.party(request.text("party")?)?;
+    let (party, rng) = server.party(request.text("party")?)?;
     match op {
-        "session.info" => Ok(info(party, &peer, request)),
+        "session.info" => {
+            let info = party.session(&peer, |session| info(session, request))?;
+            Ok(info.unwrap_or_else(|| json!({"exists": false, "hasCurrentState": false})))
+        }
         "session.ratchetKeyMatches" => {
             let key = request.public_key("publicKey")?;
-            let session = party.sessions.get(&peer);
-            let matches = session.is_some_and(|session| session.current_ratchet_key_matches(&key));
-            Ok(json!({ "matches": matches }))
+            let matches = party.session(&peer, |session| session.current_ratchet_key_matches(&key));
+            Ok(json!({ "matches": matches? == Some(true) }))
         }
         "session.archive" => {
-            let session = party
-                .sessions
-                .get_mut(&peer)
-                .ok_or_else(|| Failure::from(sandi::Error::SessionNotFound))?;
-            session.archive_current();
+            party.session(&peer, |_| ())?.ok_or_else(no_session)?;
+            party.device().archive_session(&peer, request.now(), rng)?;
             Ok(json!({}))
         }
-        "session.delete" => Ok(json!({"deleted": party.sessions.remove(&peer).is_some()})),
+        "session.delete" => {
+            let deleted = party.device().delete_session(&peer, request.now(), rng)?;
+            Ok(json!({ "deleted": deleted }))
+        }
         "session.export" => {
-            let record = party.sessions.get(&peer).map(official::encode_session);
+            let record = party.session(&peer, official::encode_session)?;
             Ok(json!({"bytes": b64_or_null(record.as_ref().map(|bytes| bytes.as_slice()))}))
         }
         "session.import" => {
@@ -69,7 +74,7 @@ pub(crate) fn run(server: &mut Server, op: &str, request: &Request<'_>) -> Reply
                 Value::Null => official::decode_session(&request.bytes("bytes")?)?,
                 json => decode_node(json, party)?,
             };
-            import(party, peer, session);
+            party.put_session(&peer, session, rng)?;
             Ok(json!({}))
         }
         _ => Err(Failure::bad_request(op)),
@@ -85,14 +90,6 @@ fn decode_node(json: &Value, party: &Party) -> Result<Session, Failure> {
     Ok(decoded.session)
 }
 
-/// A session that is moved in brings the peer's identity, unless one is known.
-fn import(party: &mut Party, peer: Address, session: Session) {
-    if let Some(identity) = session.remote_identity() {
-        party.identities.entry(peer.clone()).or_insert(*identity);
-    }
-    party.sessions.insert(peer, session);
-}
-
 fn record(server: &mut Server, op: &str, request: &Request<'_>) -> Reply {
     let kind = request.text("kind")?;
     if op == "inspect" {
@@ -103,85 +100,114 @@ fn record(server: &mut Server, op: &str, request: &Request<'_>) -> Reply {
         (_, "session" | "identity") => Some(server.peer(request, "peer")?),
         _ => None,
     };
-    let (party, _) = server.party(request.text("party")?)?;
+    let (party, rng) = server.party(request.text("party")?)?;
     if op == "list" {
-        let names = |keys: Vec<&Address>| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let keys = party.keys()?;
         return Ok(match kind {
-            "preKey" => json!({"keys": party.pre_keys.keys().collect::<Vec<_>>()}),
-            "signedPreKey" => json!({"keys": party.signed_pre_keys.keys().collect::<Vec<_>>()}),
-            "kyberPreKey" => json!({"keys": party.kem_pre_keys.keys().collect::<Vec<_>>()}),
-            "session" => json!({"keys": names(party.sessions.keys().collect())}),
-            "identity" => json!({"keys": names(party.identities.keys().collect())}),
+            "preKey" => json!({"keys": ids(&keys, pre_key_id)}),
+            "signedPreKey" => json!({"keys": ids(&keys, signed_pre_key_id)}),
+            "kyberPreKey" => json!({"keys": ids(&keys, kem_pre_key_id)}),
+            "session" => json!({"keys": session_names(&keys)}),
+            "identity" => json!({"keys": identity_names(&keys)}),
             _ => return Err(Failure::new("NotImplemented", format!("no records of kind {kind}"))),
         });
     }
     if let Some(peer) = peer {
-        return record_of_peer(party, op, kind, peer, request);
+        return record_of_peer(party, rng, op, kind, &peer, request);
     }
     let id = request.number("keyId")?;
+    let device = party.device();
     let bytes = match (op, kind) {
-        ("get", "preKey") => party.pre_keys.get(&id).map(official::encode_pre_key),
+        ("get", "preKey") => device.pre_key(id)?.as_ref().map(official::encode_pre_key),
         ("get", "signedPreKey") => {
-            party.signed_pre_keys.get(&id).map(official::encode_signed_pre_key)
+            device.signed_pre_key(id)?.as_ref().map(official::encode_signed_pre_key)
         }
         ("get", "kyberPreKey") => {
-            party.kem_pre_keys.get(&id).map(|(key, _)| official::encode_kem_pre_key(key))
+            device.kem_pre_key(id)?.map(|kem| official::encode_kem_pre_key(&kem.key))
         }
-        ("put", "preKey") => {
-            party.pre_keys.insert(id, official::decode_pre_key(&request.bytes("bytes")?)?);
-            return Ok(json!({}));
+        ("put", "preKey" | "signedPreKey" | "kyberPreKey") => {
+            return put_pre_key(party, rng, kind, id, request);
         }
-        ("put", "signedPreKey") => {
-            let key = official::decode_signed_pre_key(&request.bytes("bytes")?)?;
-            party.signed_pre_keys.insert(id, key);
-            return Ok(json!({}));
-        }
-        ("put", "kyberPreKey") => {
-            let key = official::decode_kem_pre_key(&request.bytes("bytes")?)?;
-            party.kem_pre_keys.insert(id, (key, request.flag("oneTime", false)));
-            return Ok(json!({}));
-        }
-        ("delete", "preKey") => {
-            return Ok(json!({"deleted": party.pre_keys.remove(&id).is_some()}));
-        }
-        ("delete", "signedPreKey") => {
-            return Ok(json!({"deleted": party.signed_pre_keys.remove(&id).is_some()}));
-        }
-        ("delete", "kyberPreKey") => {
-            return Ok(json!({"deleted": party.kem_pre_keys.remove(&id).is_some()}));
-        }
+        ("delete", "preKey") => return deleted(party, RecordKey::PreKey(id)),
+        ("delete", "signedPreKey") => return deleted(party, RecordKey::SignedPreKey(id)),
+        ("delete", "kyberPreKey") => return deleted(party, RecordKey::KemPreKey(id)),
         _ => return Err(Failure::new("NotImplemented", format!("record.{op} of kind {kind}"))),
     };
     Ok(json!({"bytes": b64_or_null(bytes.as_ref().map(|bytes| bytes.as_slice()))}))
 }
 
+/// A pre-key comes in under the id that the request names, as into any store.
+fn put_pre_key(
+    party: &mut Party,
+    rng: &mut OsRng,
+    kind: &str,
+    id: u32,
+    request: &Request<'_>,
+) -> Reply {
+    let bytes = request.bytes("bytes")?;
+    let misnamed = |own: u32| {
+        let message = format!("the record is of key {own}, not of {id}");
+        if own == id { Ok(()) } else { Err(Failure::bad_request(message)) }
+    };
+    match kind {
+        "preKey" => {
+            let key = official::decode_pre_key(&bytes)?;
+            misnamed(key.id())?;
+            party.put_pre_key(&key, rng)?;
+        }
+        "signedPreKey" => {
+            let key = official::decode_signed_pre_key(&bytes)?;
+            misnamed(key.id())?;
+            party.put_signed_pre_key(&key, rng)?;
+        }
+        _ => {
+            let key = official::decode_kem_pre_key(&bytes)?;
+            misnamed(key.id())?;
+            party.put_kem_pre_key(&key, request.flag("oneTime", false), rng)?;
+        }
+    }
+    Ok(json!({}))
+}
+
+fn deleted(party: &mut Party, key: RecordKey) -> Reply {
+    Ok(json!({"deleted": party.delete_record(key)?}))
+}
+
 fn record_of_peer(
     party: &mut Party,
+    rng: &mut OsRng,
     op: &str,
     kind: &str,
-    peer: Address,
+    peer: &Address,
     request: &Request<'_>,
 ) -> Reply {
     match (op, kind) {
         ("get", "session") => {
-            let record = party.sessions.get(&peer).map(official::encode_session);
+            let record = party.session(peer, official::encode_session)?;
             Ok(json!({"bytes": b64_or_null(record.as_ref().map(|bytes| bytes.as_slice()))}))
         }
         ("put", "session") => {
             let session = official::decode_session(&request.bytes("bytes")?)?;
-            import(party, peer, session);
+            party.put_session(peer, session, rng)?;
             Ok(json!({}))
         }
-        ("delete", "session") => Ok(json!({"deleted": party.sessions.remove(&peer).is_some()})),
+        ("delete", "session") => {
+            let deleted = party.device().delete_session(peer, request.now(), rng)?;
+            Ok(json!({ "deleted": deleted }))
+        }
         ("get", "identity") => {
-            let key = party.known(&peer).map(|key| key.encode());
+            let key = party.known(peer)?.map(|key| key.encode());
             Ok(json!({"bytes": b64_or_null(key.as_ref().map(|key| key.as_slice()))}))
         }
         ("put", "identity") => {
-            party.identities.insert(peer, IdentityKey::decode(&request.bytes("bytes")?)?);
+            let key = IdentityKey::decode(&request.bytes("bytes")?)?;
+            party.device().accept_identity(peer, &key, request.now(), rng)?;
             Ok(json!({}))
         }
-        ("delete", "identity") => Ok(json!({"deleted": party.identities.remove(&peer).is_some()})),
+        ("delete", "identity") => {
+            let (name, device) = (peer.name().to_owned(), Some(peer.device()));
+            deleted(party, RecordKey::Identity { name, device })
+        }
         _ => Err(Failure::bad_request(op)),
     }
 }
@@ -289,10 +315,7 @@ struct PendingFields {
     created: u64,
 }
 
-fn info(party: &Party, peer: &Address, request: &Request<'_>) -> Value {
-    let Some(session) = party.sessions.get(peer) else {
-        return json!({"exists": false, "hasCurrentState": false});
-    };
+fn info(session: &Session, request: &Request<'_>) -> Value {
     let record = official::encode_session(session);
     let fields = RecordFields::decode(record.as_slice()).unwrap_or_default();
     // The official query asks for all three since 0.100 (spec 04 §7.1); that of a party without SPQR
