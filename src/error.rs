@@ -208,7 +208,8 @@ pub enum Disposition {
     AskUser,
     /// What is stored is corrupt. A session:
     /// [`repair_session`](crate::Device::repair_session), then start a new one where nothing was left.
-    /// Another record: restore it, or register the device anew.
+    /// A sender key: [`forget_sender_key`](crate::Device::forget_sender_key). Another record: restore it, or
+    /// register the device anew.
     Repair,
     /// It is of a later version than this library knows: update the application.
     Update,

@@ -5,7 +5,9 @@ use rand_core::CryptoRng;
 use super::{Device, DeviceError, Received};
 use crate::address::Address;
 use crate::group::Distribution;
-use crate::protocol::{AcceptDistribution, DecryptGroup, GiveKeyAgain, SendToGroup, SentToGroup};
+use crate::protocol::{
+    AcceptDistribution, DecryptGroup, ForgetSenderKey, GiveKeyAgain, SendToGroup, SentToGroup,
+};
 use crate::store::Store;
 use crate::time::Timestamp;
 
@@ -40,6 +42,23 @@ impl<S: Store> Device<S> {
         rng: &mut impl CryptoRng,
     ) -> Result<bool, DeviceError<S::Error>> {
         self.perform(&GiveKeyAgain { distribution, member }, now, rng)
+    }
+
+    /// Forgets the key of one device for a group, whatever is stored of it: after
+    /// [`Error::InvalidSenderKeySession`](crate::Error::InvalidSenderKeySession), or when a member is
+    /// gone. Of this device: the next message makes a new key, and gives it to everybody.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn forget_sender_key(
+        &mut self,
+        distribution: &Distribution,
+        sender: &Address,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<bool, DeviceError<S::Error>> {
+        self.perform(&ForgetSenderKey { distribution, sender }, now, rng)
     }
 
     /// Takes over a sender's key from a distribution message that a one-to-one message has carried.

@@ -193,6 +193,49 @@ impl Operation for GiveKeyAgain<'_> {
     }
 }
 
+/// Forgets the key of one device for a group, whatever is stored of it: a peer's that is corrupt, or that
+/// has left; or our own, and with it who holds it, so that the next message makes a new one. The output
+/// says whether there was one.
+#[derive(Clone, Copy, Debug)]
+pub struct ForgetSenderKey<'a> {
+    /// What names the key for the group.
+    pub distribution: &'a Distribution,
+    /// The device whose key it is, this one included.
+    pub sender: &'a Address,
+}
+
+impl ForgetSenderKey<'_> {
+    fn keys(&self, own: &Own) -> Vec<RecordKey> {
+        if self.sender == own.local.address() {
+            GroupSession::needs(self.distribution, self.sender)
+        } else {
+            SenderKeyRecord::needs(self.distribution, self.sender)
+        }
+    }
+}
+
+impl Operation for ForgetSenderKey<'_> {
+    type Output = bool;
+
+    fn needs(&self, own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
+        Ok(loaded.snapshot().missing(self.keys(own)))
+    }
+
+    fn run(
+        &self,
+        own: &Own,
+        loaded: &mut Loaded,
+        _now: Timestamp,
+        _rng: &mut impl CryptoRng,
+    ) -> Result<(bool, Changes), Error> {
+        let mut changes = Changes::new();
+        for key in self.keys(own) {
+            loaded.delete(key, &mut changes)?;
+        }
+        Ok((!changes.is_empty(), changes))
+    }
+}
+
 /// Takes over a sender's key, from the distribution message that a one-to-one message has carried. Done
 /// again, it changes nothing: so do it before that message is committed.
 #[derive(Clone, Copy, Debug)]

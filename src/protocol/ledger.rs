@@ -80,7 +80,7 @@ impl Batch {
     }
 
     const fn last(&self) -> PreKeyId {
-        self.first.saturating_add(self.count).saturating_sub(1)
+        self.first.saturating_add(self.count.saturating_sub(1))
     }
 
     pub(super) const fn contains(&self, id: PreKeyId) -> bool {

@@ -51,7 +51,8 @@ use rand_core::CryptoRng;
 pub use decrypt::{Decrypt, Decrypted};
 pub use encrypt::{ArchiveSession, DeleteSession, Encrypt, Encrypted, Recipient};
 pub use group::{
-    AcceptDistribution, DecryptGroup, GiveKeyAgain, GroupDecrypted, SendToGroup, SentToGroup,
+    AcceptDistribution, DecryptGroup, ForgetSenderKey, GiveKeyAgain, GroupDecrypted, SendToGroup,
+    SentToGroup,
 };
 pub use import::{ImportPeer, ImportPreKeys};
 pub use ledger::PreKeyPlan;

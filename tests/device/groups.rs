@@ -4,6 +4,7 @@ use sandi::session::Plaintext;
 use sandi::wire::CiphertextMessageType;
 use sandi::{Address, Device, Error, Policy};
 
+use super::healing::damage;
 use super::support::*;
 
 fn distributions() -> [(Policy, Distribution); 2] {
@@ -243,4 +244,38 @@ fn a_member_with_another_identity_makes_the_key_be_replaced() {
     assert_eq!(got.len(), 2, "both get the new key");
     assert_eq!(group.read(2, 0, &second).unwrap(), "second");
     assert_eq!(group.read(3, 0, &second).unwrap(), "second");
+}
+
+#[test]
+fn a_damaged_sender_key_is_forgotten_and_the_group_goes_on() {
+    use sandi::Store;
+    let (policy, distribution) = distributions()[1].clone();
+    let mut group = Group::new(policy, distribution.clone());
+    let (first, _) = group.send(0, &[0, 2], "first");
+    group.read(2, 0, &first).unwrap();
+    let (alice, bob) = (group.parties[0].address(), group.parties[2].address());
+    // Alice's own key: she cannot send, until she makes a new one.
+    damage(&mut group.parties[0], &distribution.sender_key(&alice));
+    let members = [bob];
+    let message =
+        SendToGroup { distribution: &distribution, members: &members, content: b"x", wrap: &wrap };
+    let party = &mut group.parties[0];
+    let error = party.device.send_to_group(&message, NOW, &mut party.rng).unwrap_err();
+    assert_eq!(error.disposition(), Some(sandi::Disposition::Repair), "{error}");
+    let forget = |party: &mut Party| {
+        party.device.forget_sender_key(&distribution, &alice, NOW, &mut party.rng).unwrap()
+    };
+    assert!(forget(&mut group.parties[0]));
+    assert!(!forget(&mut group.parties[0]));
+    let (second, got) = group.send(0, &[0, 2], "second");
+    assert_eq!(got, [2]);
+    assert_eq!(group.read(2, 0, &second).unwrap(), "second");
+    // Alice's key at Bob's.
+    damage(&mut group.parties[2], &distribution.sender_key(&alice));
+    let (third, _) = group.send(0, &[0, 2], "third");
+    let error = group.read(2, 0, &third).unwrap_err();
+    assert_eq!(error.disposition(), sandi::Disposition::Repair, "{error}");
+    assert!(forget(&mut group.parties[2]));
+    assert_eq!(group.read(2, 0, &third), Err(Error::NoSenderKeyState));
+    assert!(group.parties[0].device.store().load(&distribution.group()).unwrap().is_some());
 }

@@ -152,7 +152,7 @@ fn every_error_says_what_to_do() {
 }
 
 /// Writes other bytes over one of a party's records, behind the back of its device.
-fn damage(party: &mut Party, key: &sandi::RecordKey) {
+pub fn damage(party: &mut Party, key: &sandi::RecordKey) {
     use sandi::Store;
     let record = party.device.store().load(key).unwrap().unwrap();
     let revision = record.revision();
