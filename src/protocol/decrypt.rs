@@ -1,6 +1,7 @@
 //! Decrypting a message of a peer device (spec 03 §5.3, spec 04 §4 and §6).
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use rand_core::CryptoRng;
 
@@ -31,7 +32,6 @@ pub struct Decrypt<'a> {
 }
 
 /// A message that decrypted.
-#[derive(Debug)]
 pub struct Decrypted {
     /// The plaintext. Wiped on drop.
     pub plaintext: Plaintext,
@@ -201,5 +201,12 @@ impl Operation for Decrypt<'_> {
         };
         let known = loaded.identity(own, self.from).ok()?.known?;
         (known.key != key).then(|| trust::change(self.from, &known, &key))
+    }
+}
+
+/// Without the content.
+impl fmt::Debug for Decrypted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Decrypted({} bytes from {})", self.plaintext.len(), self.sender)
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::fmt;
 
 use rand_core::CryptoRng;
 
@@ -15,7 +16,7 @@ use crate::store::{Changes, RecordKey};
 use crate::time::Timestamp;
 
 /// A peer device, and what to send to it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Recipient<'a> {
     /// The peer's device.
     pub address: &'a Address,
@@ -210,5 +211,12 @@ impl Operation for DeleteSession<'_> {
         session.delete(self.peer, &mut changes)?;
         // That there is none is an answer, too.
         Ok((had, if changes.is_empty() { none } else { changes }))
+    }
+}
+
+/// Without the content.
+impl fmt::Debug for Recipient<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Recipient({}, {} bytes)", self.address, self.plaintext.len())
     }
 }

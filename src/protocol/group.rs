@@ -1,6 +1,7 @@
 //! Messages to a group (spec 05), over the one-to-one sessions that carry its keys.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use rand_core::CryptoRng;
 
@@ -238,7 +239,7 @@ impl Operation for ForgetSenderKey<'_> {
 
 /// Takes over a sender's key, from the distribution message that a one-to-one message has carried. Done
 /// again, it changes nothing: so do it before that message is committed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct AcceptDistribution<'a> {
     /// The device that sent the one-to-one message.
     pub from: &'a Address,
@@ -290,7 +291,6 @@ pub struct DecryptGroup<'a> {
 }
 
 /// A message to a group that decrypted.
-#[derive(Debug)]
 pub struct GroupDecrypted {
     /// The plaintext. Wiped on drop.
     pub plaintext: Plaintext,
@@ -328,8 +328,23 @@ impl Operation for DecryptGroup<'_> {
     }
 }
 
-impl core::fmt::Debug for SendToGroup<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+/// Without the content.
+impl fmt::Debug for SendToGroup<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SendToGroup({} members)", self.members.len())
+    }
+}
+
+/// Without the content.
+impl fmt::Debug for GroupDecrypted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GroupDecrypted({} bytes from {})", self.plaintext.len(), self.sender)
+    }
+}
+
+/// Without the message: it holds a chain key.
+impl fmt::Debug for AcceptDistribution<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AcceptDistribution({} bytes from {})", self.bytes.len(), self.from)
     }
 }

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use rand_core::CryptoRng;
 
@@ -14,7 +15,7 @@ use crate::store::{Changes, RecordKey};
 use crate::time::Timestamp;
 
 /// Encrypts to every device of some users, and to this account's other devices, in one commit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct EncryptToUsers<'a> {
     /// The names of the users' addresses. Our own name stands for our other devices.
     pub users: &'a [&'a str],
@@ -141,5 +142,12 @@ impl Operation for EncryptToUsers<'_> {
             Encrypt { recipients: &devices.recipients() }.run(own, loaded, now, rng)?;
         self.require_lists(own, loaded, &mut changes)?;
         Ok((Sent::Messages(messages), changes))
+    }
+}
+
+/// Without the content.
+impl fmt::Debug for EncryptToUsers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EncryptToUsers({:?}, {} bytes)", self.users, self.content.len())
     }
 }

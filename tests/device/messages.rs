@@ -312,3 +312,28 @@ fn a_deleted_session_leaves_no_record_behind_and_a_new_one_takes_its_place() {
         assert_eq!(bob.read(&to, &hello), "hello again");
     }
 }
+
+#[test]
+fn debug_shows_no_plaintext_and_no_key() {
+    use sandi::protocol::{AcceptDistribution, Encrypt};
+    use sandi::sesame::EncryptToUsers;
+    let (mut alice, mut bob) = conversing(Policy::V4);
+    let message = alice.write(&bob.address(), "secret");
+    let decrypted = bob.open(&alice.address(), &message).unwrap().commit().unwrap();
+    let to = bob.address();
+    let recipients = [Recipient { address: &to, plaintext: b"secret" }];
+    let distribution = sandi::group::Distribution::Id([7; 16]);
+    let shown = [
+        format!("{decrypted:?}"),
+        format!("{:?}", Encrypt { recipients: &recipients }),
+        format!("{:?}", EncryptToUsers { users: &[BOB], content: b"secret", own_content: None }),
+        format!(
+            "{:?}",
+            AcceptDistribution { from: &to, distribution: &distribution, bytes: b"secret" }
+        ),
+        format!("{:?}", alice.device),
+    ];
+    for text in shown {
+        assert!(!text.contains("secret") && !text.contains("115, 101, 99"), "{text}");
+    }
+}
