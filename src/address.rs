@@ -10,6 +10,9 @@ use crate::error::Error;
 pub struct DeviceId(u8);
 
 impl DeviceId {
+    /// Device 0: the primary device of a WhatsApp-family account.
+    pub const PRIMARY: Self = Self(0);
+
     /// A device id of Signal's range, 1 to 127.
     ///
     /// # Errors

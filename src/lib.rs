@@ -61,6 +61,7 @@ mod time;
 pub mod address;
 pub mod attachment;
 pub mod fingerprint;
+pub mod jid;
 pub mod keys;
 pub mod prekey;
 pub mod store;
@@ -84,6 +85,7 @@ pub use address::{Address, DeviceId, ServiceId, ServiceIdKind};
 pub use device::Device;
 pub use dialect::{Dialect, GroupDialect, Policy};
 pub use error::{Disposition, Error};
+pub use jid::Jid;
 pub use secret::Secret;
 pub use store::{
     Changes, CommitError, MemoryStore, Record, RecordKey, SealedStore, Snapshot, Store,

@@ -2,7 +2,8 @@
 
 use hkdf::{Hkdf, HkdfExtract};
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha1::Sha1;
+use sha2::{Sha256, Sha512};
 use zeroize::Zeroize;
 
 use crate::secret::Secret;
@@ -58,6 +59,36 @@ impl HmacStream {
     pub(crate) fn finish(self) -> [u8; 32] {
         self.0.finalize().into_bytes().into()
     }
+}
+
+/// `HMAC-SHA-512(key, parts)`, where the parts are concatenated.
+#[allow(clippy::expect_used)] // HMAC takes keys of any length (RFC 2104 §2)
+#[allow(dead_code)] // for `app_state`
+pub(crate) fn hmac_sha512(key: &[u8], parts: &[&[u8]]) -> [u8; 64] {
+    let mut state: Hmac<Sha512> = Hmac::new_from_slice(key).expect("HMAC takes any key length");
+    for part in parts {
+        state.update(part);
+    }
+    state.finalize().into_bytes().into()
+}
+
+/// `HMAC-SHA-1(key, parts)`, the authentication of SRTP (RFC 3711 §4.2.1).
+#[allow(clippy::expect_used)] // HMAC takes keys of any length (RFC 2104 §2)
+#[allow(dead_code)] // for `call`
+pub(crate) fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
+    let mut state: Hmac<Sha1> = Hmac::new_from_slice(key).expect("HMAC takes any key length");
+    for part in parts {
+        state.update(part);
+    }
+    state.finalize().into_bytes().into()
+}
+
+/// `PBKDF2-HMAC-SHA-256(password, salt, iterations, 32)` (RFC 8018).
+#[allow(dead_code)] // for `linking`
+pub(crate) fn pbkdf2(password: &[u8], salt: &[u8], iterations: u32) -> Secret<32> {
+    let mut out = Secret::zero();
+    pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, iterations, out.expose_mut());
+    out
 }
 
 /// `HKDF(salt, ikm, info, N)`; `None` is the RFC default salt of 32 zero bytes. `info` is concatenated.
