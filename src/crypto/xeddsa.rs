@@ -4,7 +4,6 @@
 //! sign bit of the Edwards key to zero; the bit travels in the top bit of the last signature byte.
 
 use curve25519_dalek::edwards::EdwardsPoint;
-use curve25519_dalek::montgomery::MontgomeryPoint;
 use curve25519_dalek::scalar::Scalar;
 use ed25519_dalek::ed25519::signature::MultipartVerifier;
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -12,6 +11,7 @@ use rand_core::CryptoRng;
 use sha2::{Digest, Sha512};
 use zeroize::Zeroize;
 
+use super::x25519::PeerKey;
 use crate::secret::Secret;
 
 /// Length of a signature, `R (32) || s (32)`.
@@ -117,6 +117,11 @@ fn join(r: &[u8; 32], s: &[u8; 32]) -> [u8; SIGNATURE_LENGTH] {
 /// A wrong length or a key without an Edwards image is `false`, not an error. `s` is bounded by
 /// 2^253 only and reduced modulo L, as deployed.
 pub(crate) fn verify(public: &[u8; 32], message: &[&[u8]], signature: &[u8]) -> bool {
+    verify_prepared(&PeerKey::new(public), message, signature)
+}
+
+/// As [`verify`], for a key that serves other signatures or agreements too.
+pub(crate) fn verify_prepared(public: &PeerKey, message: &[&[u8]], signature: &[u8]) -> bool {
     let Ok(signature) = <&[u8; SIGNATURE_LENGTH]>::try_from(signature) else {
         return false;
     };
@@ -136,8 +141,11 @@ pub(crate) struct VerificationKey(VerifyingKey);
 
 impl VerificationKey {
     /// `edwards_from_montgomery(u, sign)`; `None` where `u` has no Edwards image.
-    pub(crate) fn new(public: &[u8; 32], sign: u8) -> Option<Self> {
-        let point = MontgomeryPoint(*public).to_edwards(sign)?;
+    pub(crate) fn new(public: &PeerKey, sign: u8) -> Option<Self> {
+        // the points of one u-coordinate are each other's negatives
+        let point = public.to_edwards()?;
+        #[allow(clippy::arithmetic_side_effects)] // points do not overflow
+        let point = if sign == 0 { point } else { -point };
         Some(Self(VerifyingKey::from(point)))
     }
 
@@ -162,9 +170,8 @@ impl VerificationKey {
 
 /// The canonical check of spec 01 §1.1: the u-coordinate is reduced, has bit 255 clear, and its
 /// Edwards image lies in the prime-order subgroup. Applied to the base key of a pre-key message.
-pub(crate) fn is_canonical(public: &[u8; 32]) -> bool {
-    is_reduced(public)
-        && MontgomeryPoint(*public).to_edwards(0).is_some_and(|point| point.is_torsion_free())
+pub(crate) fn is_canonical(public: &PeerKey) -> bool {
+    is_reduced(public.u()) && public.to_edwards().is_some_and(|point| point.is_torsion_free())
 }
 
 /// Bit 255 is clear and the little-endian integer is below 2^255 - 19. Public data: not constant time.

@@ -73,7 +73,7 @@ impl SigningKey {
         if let Some(known) = self.verification.as_ref().filter(|known| known.sign == sign) {
             return verify(&known.key).map(|()| None);
         }
-        let key = VerificationKey::new(self.public.as_raw(), sign)
+        let key = VerificationKey::new(&self.public.prepare(), sign)
             .ok_or(Error::SignatureValidationFailed)?;
         verify(&key)?;
         Ok(Some(Decoded { sign, key }))

@@ -1,6 +1,8 @@
 //! The recipient's half of the handshake (spec 03 §2 and §4.2).
 
 use super::secret_input::{Agreements, Derived, SecretInput};
+use crate::crypto::x25519::{self, Product};
+use crate::crypto::xeddsa;
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::keys::{
@@ -41,14 +43,20 @@ pub(crate) fn accept(
     ours: &Ours<'_>,
     theirs: &Theirs<'_>,
 ) -> Result<Derived, Error> {
-    if !theirs.base_key.is_canonical() {
+    let base_key = theirs.base_key.prepare();
+    if !xeddsa::is_canonical(&base_key) {
         return Err(Error::InvalidBaseKey);
     }
     // DH1 = DH(SPK_B, IK_A), DH2 = DH(IK_B, EK_A), DH3 = DH(SPK_B, EK_A), DH4 = DH(OPK_B, EK_A)
-    let dh1 = ours.signed_pre_key.agree(theirs.identity.public_key())?;
-    let dh2 = ours.identity.private_key().agree(theirs.base_key)?;
-    let dh3 = ours.signed_pre_key.agree(theirs.base_key)?;
-    let dh4 = ours.one_time_pre_key.map(|key| key.agree(theirs.base_key)).transpose()?;
+    let identity = theirs.identity.public_key().prepare();
+    let (ik, spk) = (ours.identity.private_key().secret(), ours.signed_pre_key.secret());
+    let [dh1, dh2, dh3] = x25519::multiply_each([
+        Product::Agreement(spk, &identity),
+        Product::Agreement(ik, &base_key),
+        Product::Agreement(spk, &base_key),
+    ])?;
+    let dh4 =
+        ours.one_time_pre_key.map(|key| x25519::agree(key.secret(), &base_key)).transpose()?;
     // SS = decapsulate
     let ss = if dialect.row().kem {
         let key = ours.kem_pre_key.ok_or(Error::IncompleteKyberFields)?;

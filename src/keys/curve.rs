@@ -5,7 +5,8 @@ use core::fmt;
 use rand_core::CryptoRng;
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::crypto::{x25519, xeddsa};
+use crate::crypto::x25519::{self, PeerKey};
+use crate::crypto::xeddsa;
 use crate::error::Error;
 use crate::secret::Secret;
 
@@ -62,11 +63,16 @@ impl PublicKey {
         &self.0
     }
 
+    /// The key made ready for several agreements and verifications.
+    pub(crate) fn prepare(&self) -> PeerKey {
+        PeerKey::new(&self.0)
+    }
+
     /// Whether the key passes the canonical check of spec 01 §1.1: reduced, bit 255 clear, and in
     /// the prime-order subgroup.
     #[must_use]
     pub fn is_canonical(&self) -> bool {
-        xeddsa::is_canonical(&self.0)
+        xeddsa::is_canonical(&self.prepare())
     }
 
     /// Verifies an XEdDSA signature over `message` (spec 01 §4.2). Any length of `signature` is fine.
@@ -150,7 +156,7 @@ impl PrivateKey {
     ///
     /// [`Error::InvalidKeyAgreement`] when the result is all zeros: `their` is of low order.
     pub fn agree(&self, their: &PublicKey) -> Result<Secret<32>, Error> {
-        x25519::agree(&self.0, &their.0)
+        x25519::agree(&self.0, &their.prepare())
     }
 
     /// Signs `message` (spec 01 §4.1). Draws 64 bytes; two signatures differ.

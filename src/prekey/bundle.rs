@@ -2,6 +2,8 @@
 
 use super::{KemPreKey, PreKey, PreKeyId, SignedPreKey};
 use crate::address::DeviceId;
+use crate::crypto::x25519::PeerKey;
+use crate::crypto::xeddsa;
 use crate::error::Error;
 use crate::keys::{IdentityKey, KemPublicKey, PublicKey, Signature};
 
@@ -92,13 +94,17 @@ impl PreKeyBundle {
     ///
     /// [`Error::SignatureValidationFailed`].
     pub fn verify(&self) -> Result<(), Error> {
-        let identity = self.identity_key.public_key();
+        self.verify_prepared(&self.identity_key.public_key().prepare())
+    }
+
+    /// As [`verify`](Self::verify), for a caller that goes on with the identity key.
+    pub(crate) fn verify_prepared(&self, identity: &PeerKey) -> Result<(), Error> {
         let signed = &self.signed_pre_key;
-        if !identity.verify(&signed.key.encode(), &signed.signature) {
+        if !xeddsa::verify_prepared(identity, &[&signed.key.encode()], &signed.signature) {
             return Err(Error::SignatureValidationFailed);
         }
         if let Some(kem) = &self.kem_pre_key
-            && !identity.verify(&kem.key.encode(), &kem.signature)
+            && !xeddsa::verify_prepared(identity, &[&kem.key.encode()], &kem.signature)
         {
             return Err(Error::SignatureValidationFailed);
         }

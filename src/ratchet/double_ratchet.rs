@@ -6,9 +6,10 @@ use rand_core::CryptoRng;
 
 use super::receiver_chain::Advance;
 use super::{ChainKey, MessageSecret, ReceiverChain, RootKey, SenderChain};
+use crate::crypto::x25519::{self, PeerKey, Product};
 use crate::dialect::MAX_RECEIVER_CHAINS;
 use crate::error::Error;
-use crate::keys::{KeyPair, PublicKey};
+use crate::keys::{KeyPair, PrivateKey, PublicKey};
 use crate::secret::Secret;
 use crate::store::pages::{Bookkeeping, Pages};
 
@@ -60,38 +61,36 @@ pub(crate) struct Incoming {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // one short-lived value, which never lies in a list
 enum Change {
     /// The message belongs to a known chain.
     Known { chain: usize, advance: Advance },
     /// The message brings a new ratchet key: the receiving half of a step. The sending half is done
     /// when the message has proved authentic.
-    Step { root_key: RootKey, chain: ReceiverChain },
+    Step { root_key: RootKey, chain: ReceiverChain, their: PeerKey },
 }
 
 impl DoubleRatchet {
     /// The initiator's state (spec 03 §4.1): one step with the recipient's signed pre-key, whose
-    /// receiving chain starts at `chain0`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidKeyAgreement`] when the signed pre-key is of low order.
+    /// receiving chain starts at `chain0`; `agreement` is `DH(RK_A, SPK_B)`.
     pub(crate) fn initiator(
         root0: &RootKey,
         chain0: ChainKey,
         their_signed_pre_key: PublicKey,
         ratchet_key: KeyPair,
-    ) -> Result<Self, Error> {
+        agreement: &Secret<32>,
+    ) -> Self {
         // (root1, sendchain) = RootStep(root0, their = SPK_B, ours = RK_A)
-        let (root1, send_chain) = root0.step(&their_signed_pre_key, ratchet_key.private_key())?;
+        let (root1, send_chain) = root0.step(agreement);
         let mut receivers = Vec::with_capacity(MAX_RECEIVER_CHAINS);
         receivers.push(ReceiverChain::new(their_signed_pre_key, chain0));
-        Ok(Self {
+        Self {
             root_key: Some(root1),
             sender: Some(SenderChain { ratchet_key, chain_key: send_chain }),
             receivers,
             previous_counter: 0,
             dropped: Bookkeeping::default(),
-        })
+        }
     }
 
     /// The recipient's state (spec 03 §4.2): the signed pre-key is the first ratchet key pair.
@@ -156,11 +155,13 @@ impl DoubleRatchet {
         // 2. none: (r1, recv_chain) = RootStep(root, their key, our current ratchet private)
         let sender = self.sender.as_ref().ok_or(Error::InvalidSession)?;
         let root = self.root_key.as_ref().ok_or(Error::InvalidSession)?;
-        let (root_key, chain_key) = root.step(their, sender.ratchet_key.private_key())?;
+        let prepared = their.prepare();
+        let agreement = x25519::agree(sender.ratchet_key.private_key().secret(), &prepared)?;
+        let (root_key, chain_key) = root.step(&agreement);
         let mut chain = ReceiverChain::new(*their, chain_key);
         let (secret, advance) = chain.prepare(counter, unlimited)?;
         chain.commit(advance);
-        Ok(Incoming { secret, change: Change::Step { root_key, chain } })
+        Ok(Incoming { secret, change: Change::Step { root_key, chain, their: prepared } })
     }
 
     /// Merges `incoming`, whose message has proved authentic. Draws 32 bytes if it was a step.
@@ -179,11 +180,14 @@ impl DoubleRatchet {
                     receiver.commit(advance);
                 }
             }
-            Change::Step { root_key, chain } => {
+            Change::Step { root_key, chain, their } => {
                 // (r2, send_chain) = RootStep(r1, their key, K.private) with a fresh K
-                let ratchet_key = KeyPair::generate(rng);
-                let (root_key, chain_key) =
-                    root_key.step(&chain.ratchet_key, ratchet_key.private_key())?;
+                let fresh = PrivateKey::generate(rng);
+                let k = fresh.secret();
+                let [public, agreement] =
+                    x25519::multiply_each([Product::Public(k), Product::Agreement(k, &their)])?;
+                let ratchet_key = KeyPair::from_parts(PublicKey::from_raw(*public.expose()), fresh);
+                let (root_key, chain_key) = root_key.step(&agreement);
                 // previous counter = max(sending index - 1, 0)
                 let index = self.sender.as_ref().map_or(0, |sender| sender.chain_key.index());
                 self.previous_counter = index.saturating_sub(1);

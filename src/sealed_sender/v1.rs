@@ -8,9 +8,10 @@ use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 
 use super::UnidentifiedSenderMessageContent;
+use crate::crypto::x25519::{self, Product};
 use crate::crypto::{ctr, kdf};
 use crate::error::Error;
-use crate::keys::{IdentityKey, IdentityKeyPair, KeyPair, PublicKey};
+use crate::keys::{IdentityKey, IdentityKeyPair, PrivateKey, PublicKey};
 use crate::secret::Secret;
 use crate::wire::reader::Reader;
 use crate::wire::writer;
@@ -37,26 +38,31 @@ pub fn seal_v1(
     content: &UnidentifiedSenderMessageContent,
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<u8>, Error> {
-    let ephemeral = KeyPair::generate(rng);
+    let private = PrivateKey::generate(rng);
     let their = recipient.public_key();
+    let prepared = their.prepare();
+    let [ephemeral, shared_e, shared_s] = x25519::multiply_each([
+        Product::Public(private.secret()),
+        Product::Agreement(private.secret(), &prepared),
+        Product::Agreement(sender.private_key().secret(), &prepared),
+    ])?;
+    let ephemeral = PublicKey::from_raw(*ephemeral.expose());
     // e = HKDF("UnidentifiedDelivery" || ser(R.pub) || ser(E.pub), DH(E.priv, R.pub), "", 96)
-    let shared = ephemeral.private_key().agree(their)?;
-    let e = Keys::ephemeral(their, ephemeral.public_key(), &shared);
+    let e = Keys::ephemeral(their, &ephemeral, &shared_e);
     // encrypted_static = CtrMac(e_cipher, e_mac, ser(S.pub))
     let mut encrypted_static = [0; ENCRYPTED_STATIC];
     let (text, mac) = encrypted_static.split_at_mut(PublicKey::LENGTH);
     text.copy_from_slice(&sender.identity_key().encode());
     mac.copy_from_slice(&e.encrypt(text)?);
     // s = HKDF(e_chain || encrypted_static, DH(S.priv, R.pub), "", 96)
-    let shared = sender.private_key().agree(their)?;
-    let s = Keys::sender(&e.chain, &encrypted_static, &shared);
+    let s = Keys::sender(&e.chain, &encrypted_static, &shared_s);
 
     // encrypted_message = CtrMac(s_cipher, s_mac, USMC bytes), encrypted where it stands
     let plain = content.as_bytes();
     let mut out = Vec::new();
     writer::append(&mut out, |w| {
         w.raw(&[VERSION]);
-        w.bytes(1, &ephemeral.public_key().encode());
+        w.bytes(1, &ephemeral.encode());
         w.bytes(2, &encrypted_static);
         w.delimited(3, plain.len().saturating_add(MAC));
         w.raw(plain);

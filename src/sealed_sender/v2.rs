@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use subtle::ConstantTimeEq;
 
 use super::UnidentifiedSenderMessageContent;
+use crate::crypto::x25519::{self, PeerKey, Product};
 use crate::crypto::{gcm_siv, kdf};
 use crate::error::Error;
 use crate::keys::{IdentityKey, IdentityKeyPair, KeyPair, PrivateKey, PublicKey};
@@ -55,26 +56,50 @@ impl MessageKeys {
         Ok(())
     }
 
-    /// `C || AT` of one recipient: two key agreements, which no two recipients share.
-    pub(super) fn for_recipient(
+    /// `C || AT` of each recipient, in order: two key agreements each, which no two recipients share, with
+    /// one inversion for all.
+    pub(super) fn for_recipients(
         &self,
         sender: &IdentityKeyPair,
-        recipient: &IdentityKey,
-    ) -> Result<[u8; RECIPIENT_PART_LENGTH], Error> {
-        let their = recipient.public_key();
+        recipients: &[&IdentityKey],
+    ) -> Result<Vec<[u8; RECIPIENT_PART_LENGTH]>, Error> {
+        let prepared: Vec<PeerKey> =
+            recipients.iter().map(|recipient| recipient.public_key().prepare()).collect();
+        let (e, s) = (self.ephemeral.private_key().secret(), sender.private_key().secret());
+        let products: Vec<Product<'_>> = prepared
+            .iter()
+            .flat_map(|their| [Product::Agreement(e, their), Product::Agreement(s, their)])
+            .collect();
+        let shared = x25519::multiply(&products)?;
+        let (pairs, _) = shared.as_chunks();
+        Ok(recipients
+            .iter()
+            .zip(pairs)
+            .map(|(recipient, [e, s])| {
+                self.part(sender.identity_key(), recipient.public_key(), e, s)
+            })
+            .collect())
+    }
+
+    /// `C || AT` from `DH(E.priv, R.pub)` and `DH(S.priv, R.pub)`.
+    fn part(
+        &self,
+        sender: &IdentityKey,
+        their: &PublicKey,
+        shared_e: &Secret<32>,
+        shared_s: &Secret<32>,
+    ) -> [u8; RECIPIENT_PART_LENGTH] {
         let e = self.ephemeral.public_key().encode();
         // C = M xor x
-        let shared = self.ephemeral.private_key().agree(their)?;
         let mut c = *self.m.expose();
-        mask(&mut c, &shared, &e, their);
+        mask(&mut c, shared_e, &e, their);
         // AT over DH(S.priv, R.pub)
-        let shared = sender.private_key().agree(their)?;
-        let at = tag(&shared, &e, &c, sender.identity_key(), their);
+        let at = tag(shared_s, &e, &c, sender, their);
         let mut out = [0; RECIPIENT_PART_LENGTH];
         for (to, from) in out.iter_mut().zip(c.iter().chain(&at)) {
             *to = *from;
         }
-        Ok(out)
+        out
     }
 }
 

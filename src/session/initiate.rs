@@ -43,14 +43,15 @@ impl Session {
             return Err(Error::UntrustedIdentity);
         }
         // 2. and 3. signatures
-        bundle.verify()?;
+        let identity = bundle.identity_key.public_key().prepare();
+        bundle.verify_prepared(&identity)?;
         let dialect = choose(policy, bundle)?;
         // 5. and 6. fresh base key, key agreement
         let initiated = initiator::initiate(
             dialect,
             local.identity,
             &Recipient {
-                identity: &bundle.identity_key,
+                identity: &identity,
                 signed_pre_key: &bundle.signed_pre_key.key,
                 one_time_pre_key: bundle.pre_key.as_ref().map(|pre_key| &pre_key.key),
                 kem_pre_key: bundle.kem_pre_key.as_ref().map(|pre_key| &pre_key.key),
@@ -64,7 +65,8 @@ impl Session {
             derived.chain0,
             bundle.signed_pre_key.key,
             initiated.ratchet_key,
-        )?;
+            &initiated.ratchet_agreement,
+        );
         let self_session =
             is_same_account(local.identity.identity_key(), &bundle.identity_key, addresses);
         let kem_id = bundle.kem_pre_key.as_ref().map(|pre_key| pre_key.id);
