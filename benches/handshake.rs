@@ -7,15 +7,18 @@ use std::hint::black_box;
 
 use common::{Device, criterion};
 use sandi::Policy;
+use sandi::keys::{PrivateKey, PublicKey};
 use sandi::session::Session;
-use x25519_dalek::{PublicKey, StaticSecret};
+use x25519_dalek::StaticSecret;
 
 fn main() {
     let mut c = criterion();
-    let (secret, public) = (StaticSecret::from([5; 32]), PublicKey::from([9; 32]));
+    let (secret, public) = (StaticSecret::from([5; 32]), x25519_dalek::PublicKey::from([9; 32]));
     c.bench_function("handshake/ladder", |b| {
         b.iter(|| secret.diffie_hellman(black_box(&public)));
     });
+    let (private, their) = (PrivateKey::decode(&[5; 32]).unwrap(), PublicKey::from_raw([9; 32]));
+    c.bench_function("handshake/agreement", |b| b.iter(|| private.agree(black_box(&their))));
     for (dialect, policy) in [("v3", Policy::V3), ("v4", Policy::V4)] {
         let (mut alice, mut bob) = (Device::new("alice", 1), Device::new("bob", 2));
         let (a, b, bundle) = (alice.address.clone(), bob.address.clone(), bob.bundle(policy));
@@ -48,6 +51,9 @@ fn main() {
                 .map(|what| format!("handshake/{dialect}/{what}"))
         })
         .collect();
-    let rows: Vec<_> = rows.iter().map(|id| (id.as_str(), "handshake/ladder")).collect();
+    let rows: Vec<_> = std::iter::once("handshake/agreement")
+        .chain(rows.iter().map(String::as_str))
+        .map(|id| (id, "handshake/ladder"))
+        .collect();
     common::table("Set-up, in X25519 ladders", &rows);
 }
