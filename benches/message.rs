@@ -117,7 +117,7 @@ fn same_chain(c: &mut Criterion) {
                         out
                     },
                     |message| bob.decrypt_in_place(&a, message),
-                    BatchSize::PerIteration,
+                    BatchSize::SmallInput,
                 );
             });
         }
