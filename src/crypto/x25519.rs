@@ -97,7 +97,8 @@ pub(crate) fn agree(private: &Secret<32>, their: &PeerKey) -> Result<Secret<32>,
     } else {
         their.ladder(private)
     };
-    if is_zero(&shared).into() { Err(Error::InvalidKeyAgreement) } else { Ok(shared) }
+    refuse(is_zero(&shared))?;
+    Ok(shared)
 }
 
 /// All of `products`, in order. What each costs beyond its multiplication is paid once.
@@ -130,7 +131,8 @@ pub(crate) fn multiply(products: &[Product<'_>]) -> Result<Vec<Secret<32>>, Erro
         }
         degenerate |= is_zero(result);
     }
-    if degenerate.into() { Err(Error::InvalidKeyAgreement) } else { Ok(results) }
+    refuse(degenerate)?;
+    Ok(results)
 }
 
 /// [`multiply`] for a number of products known when it is written.
@@ -146,6 +148,11 @@ pub(crate) fn multiply_each<const N: usize>(
 
 fn is_zero(shared: &Secret<32>) -> Choice {
     shared.expose().ct_eq(&[0; 32])
+}
+
+/// The outcome, which the caller learns in any case: the only branch here that a secret decides.
+fn refuse(degenerate: Choice) -> Result<(), Error> {
+    if degenerate.into() { Err(Error::InvalidKeyAgreement) } else { Ok(()) }
 }
 
 #[cfg(test)]
