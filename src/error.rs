@@ -97,6 +97,12 @@ pub enum Error {
     ReusedBaseKey,
     /// The identity key is not the trusted one for that address.
     UntrustedIdentity,
+    /// What was received is older than what is known, or another one of the same number: an app-state
+    /// patch (spec 26 §4).
+    Outdated,
+    /// Keys of the account came from, or were asked for by, a device that is not the account's own
+    /// (spec 26 §1).
+    NotOwnDevice,
 
     // -- missing --------------------------------------------------------------------------------
     /// No session that can be used: never established, archived, or unacknowledged for over 30 days.
@@ -110,6 +116,13 @@ pub enum Error {
     InvalidSignedPreKeyId(u32),
     /// The KEM pre-key is not in the store.
     InvalidKyberPreKeyId(u32),
+    /// A key of the app state is not in the keyring (spec 26 §1): ask one's own devices for it.
+    AppStateKeyMissing,
+    /// An app-state patch does not follow on the stored version: fetch those in between (spec 26 §4).
+    AppStatePatchMissing,
+    /// An app-state patch is authentic, but the stored state is not the one it was made from
+    /// (spec 26 §4): fetch a snapshot.
+    AppStateOutOfStep,
 
     // -- stored state ---------------------------------------------------------------------------
     /// A session's state is corrupt or lacks what the operation needs.
@@ -172,11 +185,16 @@ impl fmt::Display for Error {
             Self::TooFarInFuture => f.write_str("message is too far in the future"),
             Self::ReusedBaseKey => f.write_str("last-resort pre-key met this base key before"),
             Self::UntrustedIdentity => f.write_str("identity key is not trusted"),
+            Self::Outdated => f.write_str("what was received is older than what is known"),
+            Self::NotOwnDevice => f.write_str("device is not one of the account's own"),
             Self::SessionNotFound => f.write_str("no usable session"),
             Self::NoSenderKeyState => f.write_str("no sender key"),
             Self::InvalidPreKeyId(id) => write!(f, "one-time pre-key {id} is unknown"),
             Self::InvalidSignedPreKeyId(id) => write!(f, "signed pre-key {id} is unknown"),
             Self::InvalidKyberPreKeyId(id) => write!(f, "KEM pre-key {id} is unknown"),
+            Self::AppStateKeyMissing => f.write_str("app-state key is unknown"),
+            Self::AppStatePatchMissing => f.write_str("an earlier app-state patch is missing"),
+            Self::AppStateOutOfStep => f.write_str("stored app state is out of step"),
             Self::InvalidSession => f.write_str("session state is corrupt"),
             Self::InvalidSenderKeySession => f.write_str("sender key cannot be used"),
             Self::InvalidState => f.write_str("stored state is corrupt"),
@@ -211,6 +229,12 @@ pub enum Disposition {
     /// A sender key: [`forget_sender_key`](crate::Device::forget_sender_key). Another record: restore it, or
     /// register the device anew.
     Repair,
+    /// A key of the account is missing: keep what was received, ask one's own devices
+    /// ([`KeyRequest`](crate::app_state::KeyRequest)), and try again when they have answered.
+    AskOwnDevices,
+    /// Own state of the account is behind or out of step: fetch what is missing from the server, or a
+    /// snapshot of the whole.
+    Resynchronize,
     /// It is of a later version than this library knows: update the application.
     Update,
     /// The call was wrong; a defect of the calling program.
@@ -239,7 +263,9 @@ impl Error {
             | Self::InvalidSealedSenderMessage
             | Self::SealedSenderSelfSend
             | Self::FingerprintParsing
-            | Self::FingerprintVersionMismatch { .. } => Disposition::Drop,
+            | Self::FingerprintVersionMismatch { .. }
+            | Self::Outdated
+            | Self::NotOwnDevice => Disposition::Drop,
             Self::Rejected
             | Self::TooFarInFuture
             | Self::ReusedBaseKey
@@ -252,6 +278,8 @@ impl Error {
             | Self::NoSenderKeyState => Disposition::AskSenderToResend,
             Self::SessionNotFound | Self::ChainExhausted => Disposition::StartSession,
             Self::UntrustedIdentity => Disposition::AskUser,
+            Self::AppStateKeyMissing => Disposition::AskOwnDevices,
+            Self::AppStatePatchMissing | Self::AppStateOutOfStep => Disposition::Resynchronize,
             Self::InvalidSession | Self::InvalidSenderKeySession | Self::InvalidState => {
                 Disposition::Repair
             }

@@ -18,6 +18,7 @@
 //! | read a message's fields | [`wire`] |
 //! | compare safety numbers | [`fingerprint`] |
 //! | send and receive files | [`attachment`] |
+//! | keep settings and contacts in step with the account's other devices | [`app_state`] |
 //! | keep records | [`store`] |
 //! | move from another implementation | [`migrate`] |
 //! | the post-quantum ratchet alone | [`spqr`] |
@@ -59,6 +60,7 @@ mod secret;
 mod time;
 // Floor 2
 pub mod address;
+pub mod app_state;
 pub mod attachment;
 pub mod fingerprint;
 pub mod jid;

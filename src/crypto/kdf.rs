@@ -63,7 +63,6 @@ impl HmacStream {
 
 /// `HMAC-SHA-512(key, parts)`, where the parts are concatenated.
 #[allow(clippy::expect_used)] // HMAC takes keys of any length (RFC 2104 §2)
-#[allow(dead_code)] // for `app_state`
 pub(crate) fn hmac_sha512(key: &[u8], parts: &[&[u8]]) -> [u8; 64] {
     let mut state: Hmac<Sha512> = Hmac::new_from_slice(key).expect("HMAC takes any key length");
     for part in parts {

@@ -122,6 +122,18 @@ impl<'o> Writer<'o> {
         }
     }
 
+    /// A packed `repeated uint32` field, left out when empty.
+    pub(crate) fn packed(&mut self, number: u32, values: &[u32]) {
+        if values.is_empty() {
+            return;
+        }
+        let length = values.iter().fold(0_usize, |sum, &value| {
+            sum.saturating_add(varint_len(u64::from(value)))
+        });
+        self.delimited(number, length);
+        values.iter().for_each(|&value| self.varint(u64::from(value)));
+    }
+
     /// The key and length of a length-delimited field; `length` bytes of content follow by the
     /// caller's hand.
     #[inline]
