@@ -148,13 +148,8 @@ impl Collection {
         }
         let keys = require_all(keyring, &patch.key_id, &patch.mutations)?.keys();
         // patchMac = HMAC(patchMacKey, snapshotMac || valueMacs || version || name): a failure is tampering
-        let expected = patch_mac(
-            keys,
-            &patch.snapshot_mac,
-            patch.value_macs(),
-            patch.version,
-            self.name,
-        );
+        let expected =
+            patch_mac(keys, &patch.snapshot_mac, patch.value_macs(), patch.version, self.name);
         if !bool::from(expected.ct_eq(&patch.patch_mac)) {
             return Err(Error::Rejected);
         }
@@ -270,11 +265,7 @@ impl Collection {
         };
         let (version, sum) = rest.split_first_chunk::<8>().ok_or(Error::InvalidState)?;
         let sum: &[u8; LtHash::LENGTH] = sum.try_into().map_err(|_| Error::InvalidState)?;
-        Ok(Self {
-            name,
-            version: u64::from_be_bytes(*version),
-            lt_hash: LtHash::from_bytes(sum),
-        })
+        Ok(Self { name, version: u64::from_be_bytes(*version), lt_hash: LtHash::from_bytes(sum) })
     }
 }
 

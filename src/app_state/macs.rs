@@ -11,8 +11,7 @@ pub fn snapshot_mac(
     version: u64,
     name: CollectionName,
 ) -> [u8; 32] {
-    let parts: [&[u8]; 3] =
-        [&state.to_bytes(), &version.to_be_bytes(), name.as_str().as_bytes()];
+    let parts: [&[u8]; 3] = [&state.to_bytes(), &version.to_be_bytes(), name.as_str().as_bytes()];
     kdf::hmac(keys.snapshot_mac().expose(), &parts).into_bytes()
 }
 

@@ -45,8 +45,7 @@ impl SealedMutation {
             .filter(|&length| length <= MAX_VALUE_LENGTH - MAC)
             .ok_or(Error::InvalidArgument)?;
         let mut ciphertext = alloc::vec![0; length];
-        let (to_iv, to) =
-            ciphertext.split_first_chunk_mut::<IV>().ok_or(Error::InvalidArgument)?;
+        let (to_iv, to) = ciphertext.split_first_chunk_mut::<IV>().ok_or(Error::InvalidArgument)?;
         *to_iv = *iv;
         let keys = key.keys();
         cbc::encrypt(keys.value_encryption(), &Secret::new(*iv), plain, to)?;
@@ -77,8 +76,7 @@ impl SealedMutation {
         }
         let (iv, ciphertext) = self.ciphertext.split_first_chunk::<IV>().ok_or(Error::Rejected)?;
         let mut plain = Zeroizing::new(ciphertext.to_vec());
-        let length =
-            cbc::decrypt_in_place(keys.value_encryption(), &Secret::new(*iv), &mut plain)?;
+        let length = cbc::decrypt_in_place(keys.value_encryption(), &Secret::new(*iv), &mut plain)?;
         let plain = plain.get(..length).ok_or(Error::Rejected)?;
         let mutation = Mutation::read(self.operation, plain)?;
         // recompute the index blob from the decrypted index and compare

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::blocks::{PIECE, Tail};
+use super::first_pass::FirstPass;
 use super::media::{BLOB_MIN, MAC_LENGTH, MediaHashes, MediaKeys};
 use super::sidecar::{SidecarWriter, WINDOW, truncated};
 use super::{Sidecar, Transform};
@@ -20,12 +20,9 @@ use crate::secret::Secret;
 ///
 /// As a [`Transform`] it has no output.
 pub struct MediaVerifier {
-    tail: Tail<MAC_LENGTH>,
-    mac: HmacStream,
-    blob: Sha256Stream,
+    pass: FirstPass<MAC_LENGTH>,
     sidecar: SidecarWriter,
     expected: Option<[u8; 32]>,
-    length: u64,
 }
 
 /// A blob that was read once and found authentic: what the second pass needs.
@@ -46,14 +43,7 @@ impl MediaVerifier {
         mac.update(keys.iv.expose());
         let mut sidecar = SidecarWriter::new(key);
         sidecar.update(keys.iv.expose());
-        Self {
-            tail: Tail::new(),
-            mac,
-            blob: Sha256Stream::new(),
-            sidecar,
-            expected: hashes.file_enc_sha256,
-            length: 0,
-        }
+        Self { pass: FirstPass::new(mac), sidecar, expected: hashes.file_enc_sha256 }
     }
 }
 
@@ -61,27 +51,20 @@ impl Transform for MediaVerifier {
     type Report = VerifiedMedia;
 
     fn update(&mut self, input: &[u8], _output: &mut Vec<u8>) -> Result<(), Error> {
-        let more = u64::try_from(input.len()).map_err(|_| Error::InvalidArgument)?;
-        self.length = self.length.checked_add(more).ok_or(Error::InvalidArgument)?;
-        for piece in input.chunks(PIECE) {
-            self.blob.update(piece);
-            self.sidecar.update(piece);
-            self.tail.push(piece, |ciphertext| self.mac.update(ciphertext));
-        }
-        Ok(())
+        self.pass.update(input, |piece| self.sidecar.update(piece))
     }
 
     fn finish(self, _output: &mut Vec<u8>) -> Result<VerifiedMedia, Error> {
+        let found = self.pass.finish()?;
         // |blob| >= 26 and (|blob| - 10) mod 16 = 0
-        check_length(self.length)?;
+        check_length(found.length)?;
         if let Some(expected) = self.expected
-            && !bool::from(self.blob.finish().ct_eq(&expected))
+            && !bool::from(found.hash.ct_eq(&expected))
         {
             return Err(Error::Rejected);
         }
-        let mac = self.tail.get().ok_or(Error::Rejected)?;
-        check_mac(&Secret::new(self.mac.finish()), mac)?;
-        Ok(VerifiedMedia { sidecar: self.sidecar.finish(), blob_length: self.length })
+        check_mac(&Secret::new(found.computed), &found.mac)?;
+        Ok(VerifiedMedia { sidecar: self.sidecar.finish(), blob_length: found.length })
     }
 }
 

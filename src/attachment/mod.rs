@@ -23,6 +23,7 @@
 //! [`MediaReader`] seeks in an encrypted file.
 
 mod blocks;
+mod first_pass;
 mod incremental_mac;
 #[cfg(feature = "std")]
 mod io;

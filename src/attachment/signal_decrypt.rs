@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::blocks::{PIECE, Tail};
+use super::blocks::Tail;
+use super::first_pass::FirstPass;
 use super::incremental_mac::chunk;
 use super::signal::{BLOB_MIN, MAC_LENGTH};
 use super::{
@@ -26,12 +27,9 @@ const NOTES_CHUNK: u32 = 65_536;
 ///
 /// As a [`Transform`] it has no output.
 pub struct AttachmentVerifier {
-    tail: Tail<MAC_LENGTH>,
-    mac: HmacStream,
-    blob: Sha256Stream,
+    pass: FirstPass<MAC_LENGTH>,
     notes: IncrementalMac,
     digest: [u8; 32],
-    length: u64,
 }
 
 /// A blob that was read once and found authentic: what the second pass needs.
@@ -52,12 +50,9 @@ impl AttachmentVerifier {
     pub fn new(key: &AttachmentKey, digest: &[u8; 32]) -> Result<Self, Error> {
         let (_, mac_key) = key.halves();
         Ok(Self {
-            tail: Tail::new(),
-            mac: HmacKey::new(mac_key.expose()).stream(),
-            blob: Sha256Stream::new(),
+            pass: FirstPass::new(HmacKey::new(mac_key.expose()).stream()),
             notes: IncrementalMac::new(mac_key.expose(), NOTES_CHUNK)?,
             digest: *digest,
-            length: 0,
         })
     }
 }
@@ -66,26 +61,19 @@ impl Transform for AttachmentVerifier {
     type Report = VerifiedAttachment;
 
     fn update(&mut self, input: &[u8], _output: &mut Vec<u8>) -> Result<(), Error> {
-        let more = u64::try_from(input.len()).map_err(|_| Error::InvalidArgument)?;
-        self.length = self.length.checked_add(more).ok_or(Error::InvalidArgument)?;
-        for piece in input.chunks(PIECE) {
-            self.blob.update(piece);
-            self.notes.update(piece);
-            self.tail.push(piece, |body| self.mac.update(body));
-        }
-        Ok(())
+        self.pass.update(input, |piece| self.notes.update(piece))
     }
 
     fn finish(self, _output: &mut Vec<u8>) -> Result<VerifiedAttachment, Error> {
-        if self.length < BLOB_MIN || !self.length.is_multiple_of(16) {
+        let found = self.pass.finish()?;
+        if found.length < BLOB_MIN || !found.length.is_multiple_of(16) {
             return Err(Error::Rejected);
         }
-        let mac = self.tail.get().ok_or(Error::Rejected)?;
-        let fits = self.mac.finish().ct_eq(mac) & self.blob.finish().ct_eq(&self.digest);
+        let fits = found.computed.ct_eq(&found.mac) & found.hash.ct_eq(&self.digest);
         if !bool::from(fits) {
             return Err(Error::Rejected);
         }
-        Ok(VerifiedAttachment { notes: self.notes.finish(), blob_length: self.length })
+        Ok(VerifiedAttachment { notes: self.notes.finish(), blob_length: found.length })
     }
 }
 

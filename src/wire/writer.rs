@@ -127,9 +127,9 @@ impl<'o> Writer<'o> {
         if values.is_empty() {
             return;
         }
-        let length = values.iter().fold(0_usize, |sum, &value| {
-            sum.saturating_add(varint_len(u64::from(value)))
-        });
+        let length = values
+            .iter()
+            .fold(0_usize, |sum, &value| sum.saturating_add(varint_len(u64::from(value))));
         self.delimited(number, length);
         values.iter().for_each(|&value| self.varint(u64::from(value)));
     }
