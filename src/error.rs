@@ -98,11 +98,15 @@ pub enum Error {
     /// The identity key is not the trusted one for that address.
     UntrustedIdentity,
     /// What was received is older than what is known, or another one of the same number: an app-state
-    /// patch (spec 26 §4).
+    /// patch (spec 26 §4), a business's name (spec 25 §6).
     Outdated,
     /// Keys of the account came from, or were asked for by, a device that is not the account's own
     /// (spec 26 §1).
     NotOwnDevice,
+    /// Somebody else than the recipient can read the message, and the user has not agreed to exactly that
+    /// ([`HostedPolicy::RequireConsent`](crate::protocol::HostedPolicy::RequireConsent)); or has been asked
+    /// about another status than the one of now.
+    ConsentRequired,
 
     // -- missing --------------------------------------------------------------------------------
     /// No session that can be used: never established, archived, or unacknowledged for over 30 days.
@@ -187,6 +191,7 @@ impl fmt::Display for Error {
             Self::UntrustedIdentity => f.write_str("identity key is not trusted"),
             Self::Outdated => f.write_str("what was received is older than what is known"),
             Self::NotOwnDevice => f.write_str("device is not one of the account's own"),
+            Self::ConsentRequired => f.write_str("recipient is hosted and the user has not agreed"),
             Self::SessionNotFound => f.write_str("no usable session"),
             Self::NoSenderKeyState => f.write_str("no sender key"),
             Self::InvalidPreKeyId(id) => write!(f, "one-time pre-key {id} is unknown"),
@@ -221,8 +226,8 @@ pub enum Disposition {
     /// Fetch a bundle of the peer's device and start a session, then send. For a message that was
     /// received, ask its sender to send it again.
     StartSession,
-    /// Show the user the peer's new identity key, and accept it if the user does; then try the same
-    /// message or bundle again.
+    /// Show the user what has changed: the peer's new identity key, or who can read the chat. Accept it if
+    /// the user does; then try the same message or bundle again.
     AskUser,
     /// What is stored is corrupt. A session:
     /// [`repair_session`](crate::Device::repair_session), then start a new one where nothing was left.
@@ -277,9 +282,9 @@ impl Error {
             | Self::InvalidKyberPreKeyId(_)
             | Self::NoSenderKeyState => Disposition::AskSenderToResend,
             Self::SessionNotFound | Self::ChainExhausted => Disposition::StartSession,
-            Self::UntrustedIdentity => Disposition::AskUser,
             Self::AppStateKeyMissing => Disposition::AskOwnDevices,
             Self::AppStatePatchMissing | Self::AppStateOutOfStep => Disposition::Resynchronize,
+            Self::UntrustedIdentity | Self::ConsentRequired => Disposition::AskUser,
             Self::InvalidSession | Self::InvalidSenderKeySession | Self::InvalidState => {
                 Disposition::Repair
             }

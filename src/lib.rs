@@ -17,6 +17,7 @@
 //! | hide the sender from the server, send to many at once | [`sealed_sender`] |
 //! | read a message's fields | [`wire`] |
 //! | compare safety numbers | [`fingerprint`] |
+//! | tell who can read a chat with a business, and by what name it goes | [`business`] |
 //! | send and receive files | [`attachment`] |
 //! | keep settings and contacts in step with the account's other devices | [`app_state`] |
 //! | keep records | [`store`] |
@@ -62,6 +63,7 @@ mod time;
 pub mod address;
 pub mod app_state;
 pub mod attachment;
+pub mod business;
 pub mod fingerprint;
 pub mod jid;
 pub mod keys;

@@ -5,6 +5,7 @@
 //! | `messages` | sessions, encrypting, decrypting |
 //! | `received` | a message that has decrypted, and is not durable yet |
 //! | `groups` | messages to groups, and their keys |
+//! | `hosting` | who can read a chat |
 //! | `sealed` | messages that do not tell who sent them |
 //! | `pre_keys` | what to upload |
 //! | `identities` | whom to trust |
@@ -16,6 +17,7 @@
 mod cache;
 mod error;
 mod groups;
+mod hosting;
 mod identities;
 mod imports;
 mod messages;

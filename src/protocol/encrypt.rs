@@ -7,7 +7,7 @@ use core::fmt;
 use rand_core::CryptoRng;
 
 use super::trust::Seen;
-use super::{Loaded, Operation, Own};
+use super::{Loaded, Operation, Own, hosting};
 use crate::address::Address;
 use crate::error::Error;
 use crate::keys::IdentityKey;
@@ -42,7 +42,7 @@ pub struct Encrypted {
     /// The peer device's registration id, for servers that ask for it; 0 without a session.
     pub registration_id: u32,
     /// The message; or [`Error::SessionNotFound`] where a session has to be started first,
-    /// [`Error::UntrustedIdentity`], or an error of the stored session.
+    /// [`Error::UntrustedIdentity`], [`Error::ConsentRequired`], or an error of the stored session.
     pub message: Result<CiphertextMessage, Error>,
 }
 
@@ -56,6 +56,7 @@ impl Operation for Encrypt<'_> {
             let needs = loaded.session_needs(recipient.address).unwrap_or_default();
             keys.extend(needs);
             keys.extend(loaded.identity_needs(own, recipient.address));
+            keys.extend(hosting::needs(own, loaded, recipient.address));
         }
         keys.sort_unstable();
         keys.dedup();
@@ -89,6 +90,10 @@ impl Operation for Encrypt<'_> {
         }
         // Saving a session that did not change gives no change.
         let mut changes = loaded.save(sent, rng)?;
+        // Who can read it must not change under the message.
+        for recipient in self.recipients {
+            hosting::require(own, loaded, recipient.address, &mut changes)?;
+        }
         // A refusal counts only if what it was found on is what the store has: it may have been kept from
         // before another handle's commit, or be records of two moments.
         for refused in output.iter().filter(|sent| sent.message.is_err()) {
@@ -106,6 +111,7 @@ impl Encrypt<'_> {
         address: &Address,
         now: Timestamp,
     ) -> Result<(), Error> {
+        hosting::check(own, loaded, address)?;
         let session = loaded.take_session(address)?;
         let usable = session.is_usable(Requirements { not_stale: true, ..Default::default() }, now);
         let checked = sending_key(&session).and_then(|key| {
@@ -136,6 +142,8 @@ fn encrypt(
     now: Timestamp,
     rng: &mut impl CryptoRng,
 ) -> Result<CiphertextMessage, Error> {
+    // who can read it, before anything else
+    hosting::check(own, loaded, address)?;
     let identity = loaded.identity(own, address)?;
     let key = sending_key(session)?;
     // 5. trust, direction Sending; asked first, for a refusal must cost nothing

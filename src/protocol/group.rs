@@ -5,8 +5,10 @@ use core::fmt;
 
 use rand_core::CryptoRng;
 
-use super::{Encrypt, Encrypted, Loaded, Operation, Own, Recipient};
+use super::{Encrypt, Encrypted, Loaded, Operation, Own, Recipient, hosting};
 use crate::address::Address;
+use crate::business;
+use crate::dialect::GroupDialect;
 use crate::error::Error;
 use crate::group::{Distribution, GroupSession, Member, SenderKeyRecord};
 use crate::keys::IdentityKey;
@@ -22,7 +24,8 @@ use crate::wire::{SenderKeyDistributionMessage, SenderKeyMessage};
 pub struct SendToGroup<'a> {
     /// What names this device's key for the group.
     pub distribution: &'a Distribution,
-    /// All devices of all members, as the application knows them now; this one is passed over.
+    /// All devices of all members, as the application knows them now; this one is passed over, and
+    /// hosted devices are where a group is named by its id (spec 20 §6, spec 22 §5).
     pub members: &'a [Address],
     /// What all members get.
     pub content: &'a [u8],
@@ -47,7 +50,8 @@ pub enum SentToGroup {
     Incomplete {
         /// Members that need the key, and with which a session has to be started.
         need_session: Vec<Address>,
-        /// Members whose identity key waits for the user's answer, or whose session cannot be read.
+        /// Members whose identity key or hosting waits for the user's answer, or whose session cannot be
+        /// read.
         blocked: Vec<(Address, Error)>,
     },
 }
@@ -61,7 +65,11 @@ impl SendToGroup<'_> {
     ) -> Result<Option<(GroupSession, Vec<Address>)>, Error> {
         let keys = GroupSession::needs(self.distribution, own.local.address());
         let identities = self.others(own).flat_map(|member| loaded.identity_needs(own, member));
-        if !loaded.snapshot().missing(keys).is_empty() || identities.count() > 0 {
+        let hosting = self.hosting_needs(own, loaded);
+        if !loaded.snapshot().missing(keys).is_empty()
+            || identities.count() > 0
+            || !hosting.is_empty()
+        {
             return Ok(None);
         }
         let group = GroupSession::load(
@@ -75,7 +83,17 @@ impl SendToGroup<'_> {
     }
 
     fn others(&self, own: &Own) -> impl Iterator<Item = &Address> {
-        self.members.iter().filter(|member| *member != own.local.address())
+        // In the WhatsApp family, hosted devices get no sender key.
+        let passes_hosted = self.distribution.dialect() == GroupDialect::GroupId;
+        self.members.iter().filter(move |member| {
+            *member != own.local.address() && !(passes_hosted && business::is_hosted(member))
+        })
+    }
+
+    fn hosting_needs(&self, own: &Own, loaded: &Loaded) -> Vec<RecordKey> {
+        let mut keys = hosting::group_needs(own, loaded, self.distribution);
+        keys.extend(self.others(own).flat_map(|member| hosting::needs(own, loaded, member)));
+        keys
     }
 
     fn known(
@@ -101,6 +119,7 @@ impl Operation for SendToGroup<'_> {
             let keys = GroupSession::needs(self.distribution, own.local.address());
             let mut keys = loaded.snapshot().missing(keys);
             keys.extend(self.others(own).flat_map(|member| loaded.identity_needs(own, member)));
+            keys.extend(self.hosting_needs(own, loaded));
             keys.sort_unstable();
             keys.dedup();
             return Ok(keys);
@@ -112,7 +131,8 @@ impl Operation for SendToGroup<'_> {
 
     /// # Errors
     ///
-    /// [`Error::InvalidSenderKeySession`] where the stored key is corrupt.
+    /// [`Error::InvalidSenderKeySession`] where the stored key is corrupt; [`Error::ConsentRequired`] where
+    /// the group itself is hosted and the user has not agreed.
     fn run(
         &self,
         own: &Own,
@@ -121,8 +141,23 @@ impl Operation for SendToGroup<'_> {
         rng: &mut impl CryptoRng,
     ) -> Result<(SentToGroup, Changes), Error> {
         let (mut group, needing) = self.group(own, loaded)?.ok_or(Error::NotLoaded)?;
+        hosting::check_group(own, loaded, self.distribution)?;
         let (mut need_session, mut blocked) = (Vec::new(), Vec::new());
+        // Who can read: of all members, also those that hold the key.
+        for address in self.others(own) {
+            if let Err(error) = hosting::check(own, loaded, address) {
+                blocked.push((address.clone(), error));
+            }
+        }
+        let mut changes = Changes::new();
+        for (address, _) in &blocked {
+            hosting::require(own, loaded, address, &mut changes)?;
+        }
+        let unasked = blocked.len();
         for address in &needing {
+            if blocked.iter().take(unasked).any(|(blocked, _)| blocked == address) {
+                continue;
+            }
             match Encrypt::check(own, loaded, address, now) {
                 Ok(()) => {}
                 Err(Error::SessionNotFound) => need_session.push(address.clone()),
@@ -131,8 +166,8 @@ impl Operation for SendToGroup<'_> {
         }
         if !(need_session.is_empty() && blocked.is_empty()) {
             // A refusal counts only if what it was found on is what the store has.
-            let mut changes = Changes::new();
-            for address in need_session.iter().chain(blocked.iter().map(|(address, _)| address)) {
+            let unready = blocked.iter().skip(unasked).map(|(address, _)| address);
+            for address in need_session.iter().chain(unready) {
                 loaded.require_peer(own, address, &mut changes)?;
             }
             return Ok((SentToGroup::Incomplete { need_session, blocked }, changes));
@@ -154,6 +189,10 @@ impl Operation for SendToGroup<'_> {
         // Checked above; a message without the key would be of no use.
         if let Some(error) = distributions.iter().find_map(|sent| sent.message.as_ref().err()) {
             return Err(*error);
+        }
+        hosting::require_group(own, loaded, self.distribution, &mut changes)?;
+        for member in self.others(own) {
+            hosting::require(own, loaded, member, &mut changes)?;
         }
         group.save(&mut changes, rng)?;
         Ok((SentToGroup::Message { bytes, distributions, rotated }, changes))

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use rand_core::CryptoRng;
 
 use super::trust::Identity;
-use super::{Own, record::Stored};
+use super::{Own, hosting, record::Stored};
 use crate::address::Address;
 use crate::error::Error;
 use crate::keys::IdentityKey;
@@ -202,6 +202,7 @@ impl Loaded {
         changes: &mut Changes,
     ) -> Result<(), Error> {
         self.require_session(peer, changes)?;
+        hosting::require(own, self, peer, changes)?;
         let key = own.local.identity_key_of(peer);
         if changes.get(&key).is_some() {
             return Ok(());

@@ -23,6 +23,7 @@
 //! | `start`, `encrypt`, `decrypt` | one message |
 //! | `repair` | a stored session that is damaged |
 //! | `group` | messages to a group |
+//! | `hosting` | who can read a chat, and the user's consent |
 //! | `retry` | decryption errors, asked about and answered |
 //! | `import` | state of another implementation |
 //! | `loaded`, `record` | what an operation works on, and its stored form |
@@ -30,6 +31,7 @@
 mod decrypt;
 mod encrypt;
 mod group;
+mod hosting;
 mod import;
 mod ledger;
 mod loaded;
@@ -54,6 +56,7 @@ pub use group::{
     AcceptDistribution, DecryptGroup, ForgetSenderKey, GiveKeyAgain, GroupDecrypted, SendToGroup,
     SentToGroup,
 };
+pub use hosting::{ConsentToHosting, HostedPolicy, KnownHosting, LearnHosting};
 pub use import::{ImportPeer, ImportPreKeys};
 pub use ledger::PreKeyPlan;
 pub use loaded::Loaded;
@@ -93,6 +96,8 @@ pub struct Options {
     pub trust: TrustPolicy,
     /// How many pre-keys to hold, and for how long.
     pub pre_keys: PreKeyPlan,
+    /// What to do about recipients whose keys somebody else holds.
+    pub hosted: HostedPolicy,
 }
 
 /// One operation. See the [module](self) for how it is carried out.

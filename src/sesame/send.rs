@@ -38,7 +38,8 @@ pub enum Sent {
         /// Devices with which a session has to be started: fetch their bundles. A device whose bundle
         /// cannot be had is removed ([`CorrectDevices`](super::CorrectDevices)).
         need_session: Vec<Address>,
-        /// Devices whose identity key waits for the user's answer, or whose session cannot be read.
+        /// Devices whose identity key or hosting waits for the user's answer, or whose session cannot be
+        /// read.
         blocked: Vec<(Address, Error)>,
     },
 }

@@ -60,6 +60,9 @@ pub enum RecordKey {
     },
     /// The devices of a user, by the name of their addresses (Sesame).
     User(String),
+    /// Who can read the chat with a user or a group, and what this device's user has agreed to
+    /// (spec 22 §5): by the name of the user's own devices, or the group's id.
+    EncryptionStatus(String),
     /// A sender key (spec 05): of a group or distribution, and the device that sends.
     SenderKey {
         /// The 16 bytes of the distribution id, or the group's id as text where that is what names it.
@@ -92,6 +95,7 @@ const RETRY: u8 = 0x13;
 const IDENTITY_OF_ACCOUNT: u8 = 0x20;
 const IDENTITY_OF_DEVICE: u8 = 0x21;
 const USER: u8 = 0x22;
+const ENCRYPTION_STATUS: u8 = 0x23;
 const SENDER_KEY: u8 = 0x30;
 const GROUP: u8 = 0x31;
 const APPLICATION: u8 = 0x70;
@@ -128,6 +132,7 @@ impl RecordKey {
                 join(IDENTITY_OF_DEVICE, &[name.as_bytes(), &[device.get()]])
             }
             Self::User(name) => join(USER, &[name.as_bytes()]),
+            Self::EncryptionStatus(name) => join(ENCRYPTION_STATUS, &[name.as_bytes()]),
             Self::SenderKey { distribution, sender } => {
                 let length = base128(distribution.len());
                 with_address(SENDER_KEY, &[&length, distribution], sender, &[])
@@ -182,6 +187,7 @@ impl RecordKey {
                 Self::Identity { name: text(rest)?, device: Some(device_id(device)?) }
             }
             USER => Self::User(text(rest)?),
+            ENCRYPTION_STATUS => Self::EncryptionStatus(text(rest)?),
             SENDER_KEY => {
                 let (length, rest) = read_base128(rest)?;
                 let (distribution, rest) = rest.split_at_checked(length)?;

@@ -29,7 +29,7 @@ pub fn address(name: &str, device: u32) -> Address {
 pub fn options(dialects: Policy) -> Options {
     let pre_keys =
         PreKeyPlan { one_time: 4, one_time_kem: 2, refill_below: 2, ..PreKeyPlan::default() };
-    Options { dialects, trust: TrustPolicy::TrustOnFirstUse, pre_keys }
+    Options { dialects, trust: TrustPolicy::TrustOnFirstUse, pre_keys, ..Options::default() }
 }
 
 /// A device, its clock and its random generator, and what its server has of it.

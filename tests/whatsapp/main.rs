@@ -5,6 +5,7 @@
 
 mod app_state;
 mod app_state_proto;
+mod business;
 mod data;
 mod fingerprint;
 mod media;
