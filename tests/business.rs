@@ -291,6 +291,12 @@ fn customer_and_shop() -> (Party, Party) {
     (customer, shop)
 }
 
+/// The shop's hosted device, with the identity of the account.
+fn cloud() -> Party {
+    let identity = sandi::keys::IdentityKeyPair::generate(&mut seeded(SHOP, 1));
+    party_of(SHOP, 99, Policy::V3, identity)
+}
+
 fn learn(party: &mut Party, signals: &[Signal]) -> Vec<StatusChange> {
     party.device.learn_hosting(&[SHOP], signals, NOW, &mut party.rng).unwrap()
 }
@@ -587,7 +593,7 @@ fn names_of_one_user_share_what_is_known_and_agreed() {
 #[test]
 fn a_message_to_users_waits_for_consent_to_their_hosted_device() {
     let (mut customer, shop) = customer_and_shop();
-    let mut cloud = party(SHOP, 99, Policy::V3);
+    let mut cloud = cloud();
     customer.start(&mut cloud);
     let listed = |id| ListedDevice { id: address(SHOP, id).device(), registration_id: None };
     let send = |customer: &mut Party| {
@@ -636,7 +642,7 @@ fn send(
 fn a_hosted_device_gets_no_sender_key_where_the_group_is_named_by_its_id() {
     for require in [false, true] {
         let (mut customer, shop) = customer_and_shop();
-        let mut cloud = party(SHOP, 99, Policy::V3);
+        let mut cloud = cloud();
         customer.start(&mut cloud);
         if !require {
             customer.device.set_options(options(Policy::V3));
@@ -650,7 +656,7 @@ fn a_hosted_device_gets_no_sender_key_where_the_group_is_named_by_its_id() {
     }
     // Signal's groups know no hosted devices: 99 is a device like another.
     let (mut customer, shop) = customer_and_shop();
-    let mut cloud = party(SHOP, 99, Policy::V3);
+    let mut cloud = cloud();
     customer.start(&mut cloud);
     customer.device.set_options(options(Policy::V3));
     let members = [shop.address(), cloud.address()];

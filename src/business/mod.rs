@@ -4,6 +4,24 @@
 //! somebody else runs it: a solution provider, or Meta. The messages are encrypted all the same, but to
 //! that party, so the user has to be told, before the next message leaves, and again when it changes.
 //!
+//! ```
+//! use sandi::business::{AccountType, EncryptionStatus, Evidence, IdentityInfo, Signal};
+//!
+//! let mut evidence = Evidence::default();
+//! // Signed by the business, at second 1,700,000,000: its account is hosted.
+//! evidence.add(Signal::account_type(AccountType::Hosted, 1_700_000_000));
+//! // The server says that it is not.
+//! let profile = IdentityInfo::decode(&[0x28, 0, 0x30, 0])?;
+//! evidence.add(Signal::profile(&profile).expect("it speaks of hosting"));
+//!
+//! let known = evidence.assess();
+//! assert_eq!(known.status, EncryptionStatus::HostedUnknown);
+//! assert_eq!(known.bound, Some(EncryptionStatus::HostedUnknown));
+//! assert_eq!(known.asserted, Some(EncryptionStatus::EndToEnd));
+//! assert!(known.is_proven_hosted());
+//! # Ok::<(), sandi::Error>(())
+//! ```
+//!
 //! | to | use |
 //! |---|---|
 //! | tell who can read a chat | [`EncryptionStatus`], of an [`Assessment`] of all [`Signal`]s |
