@@ -27,6 +27,7 @@ pub(crate) enum Variant1024 {
 }
 
 /// A key pair of the 1024 set: public key, then secret key. Draws 64 bytes.
+#[inline(never)] // its large frame belongs to no caller
 pub(crate) fn generate_1024(
     variant: Variant1024,
     rng: &mut impl CryptoRng,
@@ -45,6 +46,7 @@ pub(crate) fn generate_1024(
 }
 
 /// Encapsulates to a public key. Draws 32 bytes. Coefficients are reduced while decoding.
+#[inline(never)] // its large frame belongs to no caller
 pub(crate) fn encapsulate_1024(
     variant: Variant1024,
     public: &[u8; PUBLIC_1024],
@@ -61,6 +63,7 @@ pub(crate) fn encapsulate_1024(
 }
 
 /// Decapsulates; never fails: a wrong ciphertext gives a pseudo-random secret (implicit rejection).
+#[inline(never)] // its large frame belongs to no caller
 pub(crate) fn decapsulate_1024(
     variant: Variant1024,
     secret: &Secret<SECRET_1024>,
@@ -99,6 +102,7 @@ pub(crate) mod split768 {
 use split768::{CT1, CT2, DK, EK, ES, HEADER};
 
 /// ML-KEM-768 key generation from `d (32) || z (32)`: the decapsulation key.
+#[inline(never)] // its large frame belongs to no caller
 pub(crate) fn split_generate(seed: &Secret<64>) -> Box<Secret<DK>> {
     let mut dk = Box::new(Secret::zero());
     incremental::generate_key_pair_compressed(*seed.expose(), dk.expose_mut());
@@ -111,6 +115,7 @@ pub(crate) fn split_generate(seed: &Secret<64>) -> Box<Secret<DK>> {
 ///
 /// None for these lengths; the library's own check is passed on as [`Error::InvalidState`].
 #[allow(clippy::type_complexity)]
+#[inline(never)] // its large frame belongs to no caller
 pub(crate) fn split_encapsulate1(
     header: &[u8; HEADER],
     m: &Secret<32>,
@@ -128,11 +133,13 @@ pub(crate) fn split_encapsulate1(
 }
 
 /// `encaps2(ek, es)`: `ct2`.
+#[inline(never)] // its large frame belongs to no caller
 pub(crate) fn split_encapsulate2(es: &Secret<ES>, ek: &[u8; EK]) -> [u8; CT2] {
     incremental::encapsulate2(es.expose(), ek).value
 }
 
 /// FIPS 203 decapsulation of `ct1 || ct2`, with implicit rejection.
+#[inline(never)] // its large frame belongs to no caller
 pub(crate) fn split_decapsulate(dk: &Secret<DK>, ct1: &[u8; CT1], ct2: &[u8; CT2]) -> Secret<32> {
     let ct1 = incremental::Ciphertext1 { value: *ct1 };
     let ct2 = incremental::Ciphertext2 { value: *ct2 };
@@ -143,6 +150,7 @@ pub(crate) fn split_decapsulate(dk: &Secret<DK>, ct1: &[u8; CT1], ct2: &[u8; CT2
 }
 
 /// The key check of spec 10 §4: the hash in the header fits and every coefficient is reduced.
+#[inline(never)] // its large frame belongs to no caller
 pub(crate) fn split_validate(header: &[u8; HEADER], ek: &[u8; EK]) -> bool {
     incremental::validate_pk_bytes(header, ek).is_ok()
 }
