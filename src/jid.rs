@@ -184,6 +184,19 @@ impl Jid {
         }
     }
 
+    /// Whether two addresses are of one account by their text: the same user, and the same kind of identity, phone number
+    /// or LID, hosted or not. That a phone number and a LID are one account no address says.
+    #[must_use]
+    pub fn is_same_account(&self, other: &Self) -> bool {
+        let identity = |server| match server {
+            Server::PhoneNumber | Server::Hosted => Some(Server::PhoneNumber),
+            Server::Lid | Server::HostedLid => Some(Server::Lid),
+            _ => None,
+        };
+        let known = identity(self.server).is_some() && !self.user.is_empty();
+        known && identity(self.server) == identity(other.server) && self.user == other.user
+    }
+
     /// The same user and server, device 0.
     #[must_use]
     pub fn without_device(&self) -> Self {

@@ -20,6 +20,7 @@
 //! | tell who can read a chat with a business, and by what name it goes | [`business`] |
 //! | send and receive files | [`attachment`] |
 //! | keep settings and contacts in step with the account's other devices | [`app_state`] |
+//! | pad, wrap and bind what messages hold | [`content`] |
 //! | keep records | [`store`] |
 //! | move from another implementation | [`migrate`] |
 //! | the post-quantum ratchet alone | [`spqr`] |
@@ -64,6 +65,7 @@ pub mod address;
 pub mod app_state;
 pub mod attachment;
 pub mod business;
+pub mod content;
 pub mod fingerprint;
 pub mod jid;
 pub mod keys;

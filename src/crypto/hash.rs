@@ -4,7 +4,6 @@ use md5::Md5;
 use sha2::{Digest, Sha256, Sha512};
 
 /// `SHA-256(parts)`, where the parts are concatenated.
-#[allow(dead_code)] // for `content` and `linking`
 pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256Stream::new();
     for part in parts {

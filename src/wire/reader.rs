@@ -61,6 +61,14 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// A `fixed32` or `sfixed32` field.
+    pub(crate) const fn fixed32(self) -> Result<u32, Error> {
+        match self {
+            Self::Fixed32(value) => Ok(value),
+            _ => Err(Error::InvalidProtobuf),
+        }
+    }
+
     /// A `fixed64` field.
     pub(crate) const fn fixed64(self) -> Result<u64, Error> {
         match self {

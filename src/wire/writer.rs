@@ -86,6 +86,17 @@ impl<'o> Writer<'o> {
         self.raw(&value.to_le_bytes());
     }
 
+    /// A `fixed32` or `sfixed32` field.
+    pub(crate) fn fixed32(&mut self, number: u32, value: u32) {
+        self.key(number, 5);
+        self.raw(&value.to_le_bytes());
+    }
+
+    /// One value of a packed field, inside [`message`](Self::message).
+    pub(crate) fn packed(&mut self, value: impl Into<u64>) {
+        self.varint(value.into());
+    }
+
     /// A `bytes` or `string` field.
     #[inline]
     pub(crate) fn bytes(&mut self, number: u32, value: &[u8]) {

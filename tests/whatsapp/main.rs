@@ -6,6 +6,7 @@
 mod app_state;
 mod app_state_proto;
 mod business;
+mod content;
 mod data;
 mod fingerprint;
 mod media;
