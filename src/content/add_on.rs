@@ -35,20 +35,20 @@ pub struct SealedAddOn {
 }
 
 impl AddOn<'_> {
-    /// Encrypts an add-on's plaintext. Draws the 12 bytes of the IV.
+    /// Encrypts an add-on's plaintext. Draws the 12 bytes of the IV. Of an edit both authors are the same; receivers
+    /// refuse it otherwise.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] for [`UseCase::ReportToken`], which encrypts nothing, for an edit by another than
-    /// the parent's author, and beyond the length limit of GCM.
+    /// [`Error::InvalidArgument`] for [`UseCase::ReportToken`], which encrypts nothing, and beyond the length limit of
+    /// GCM.
     pub fn seal(
         &self,
         secret: &MessageSecret,
         plaintext: &[u8],
         rng: &mut impl CryptoRng,
     ) -> Result<SealedAddOn, Error> {
-        let same = account_text(self.parent_sender) == account_text(self.sender);
-        if self.use_case == UseCase::ReportToken || (self.use_case.is_edit() && !same) {
+        if self.use_case == UseCase::ReportToken {
             return Err(Error::InvalidArgument);
         }
         let mut iv = [0; aead::NONCE_LENGTH];
@@ -62,7 +62,8 @@ impl AddOn<'_> {
         Ok(SealedAddOn { iv, payload })
     }
 
-    /// Decrypts an add-on whose addresses are known to be these. Usually they are not: see [`open_add_on`].
+    /// Decrypts an add-on whose addresses are known to be these. Usually they are not: see [`open_add_on`], which also
+    /// refuses an edit by somebody else than the author.
     ///
     /// # Errors
     ///
