@@ -78,8 +78,6 @@ pub enum Error {
     UnknownSealedSenderServerCertificateId(u32),
     /// A sealed-sender message comes from this very device (spec 06 §6).
     SealedSenderSelfSend,
-    /// A message that only devices of one's own account may send comes from another one (spec 20 §5).
-    NotOwnDevice,
     /// A signature on a bundle, certificate or group message does not verify.
     SignatureValidationFailed,
     /// The base key of a pre-key message is not canonical (spec 01 §1.1).
@@ -182,7 +180,6 @@ impl fmt::Display for Error {
                 write!(f, "sealed-sender server certificate {id} is unknown")
             }
             Self::SealedSenderSelfSend => f.write_str("sealed-sender message is our own"),
-            Self::NotOwnDevice => f.write_str("sender is not a device of the own account"),
             Self::SignatureValidationFailed => f.write_str("signature does not verify"),
             Self::InvalidBaseKey => f.write_str("base key is not canonical"),
             Self::IncompleteKyberFields => f.write_str("pre-key message lacks Kyber fields"),
@@ -255,7 +252,6 @@ impl Error {
     pub const fn disposition(self) -> Disposition {
         match self {
             Self::DuplicatedMessage { .. }
-            | Self::NotOwnDevice
             | Self::SignatureValidationFailed
             | Self::LegacyCiphertextVersion(_)
             | Self::NoKeyTypeIdentifier

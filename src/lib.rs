@@ -21,6 +21,8 @@
 //! | send and receive files | [`attachment`] |
 //! | keep settings and contacts in step with the account's other devices | [`app_state`] |
 //! | pad, wrap and bind what messages hold | [`content`] |
+//! | seal to a key without a session | [`hpke`] |
+//! | derive what a profile key or a backup key gives | [`profile_key`], [`backup_key`] |
 //! | keep records | [`store`] |
 //! | move from another implementation | [`migrate`] |
 //! | the post-quantum ratchet alone | [`spqr`] |
@@ -64,12 +66,15 @@ mod time;
 pub mod address;
 pub mod app_state;
 pub mod attachment;
+pub mod backup_key;
 pub mod business;
 pub mod content;
 pub mod fingerprint;
+pub mod hpke;
 pub mod jid;
 pub mod keys;
 pub mod prekey;
+pub mod profile_key;
 pub mod store;
 pub mod wire;
 // Floor 3

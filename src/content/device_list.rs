@@ -6,7 +6,7 @@ use crate::crypto::hash::Sha256Stream;
 use crate::error::Error;
 use crate::keys::IdentityKey;
 use crate::wire::reader::{Reader, Value};
-use crate::wire::writer::{self, Writer};
+use crate::wire::writer;
 
 /// Indexes listed at most. An account has far fewer devices.
 const INDEXES_MAX: usize = 1024;
@@ -106,12 +106,12 @@ impl DeviceListMetadata {
         writer::encode(|w| {
             w.bytes_option(1, self.sender_key_hash.as_deref());
             w.uint_option(2, self.sender_timestamp);
-            write_indexes(w, 3, &self.sender_key_indexes);
+            w.packed(3, &self.sender_key_indexes);
             w.uint_option(4, self.sender_account_type);
             w.uint_option(5, self.receiver_account_type);
             w.bytes_option(8, self.recipient_key_hash.as_deref());
             w.uint_option(9, self.recipient_timestamp);
-            write_indexes(w, 10, &self.recipient_key_indexes);
+            w.packed(10, &self.recipient_key_indexes);
         })
     }
 
@@ -138,10 +138,4 @@ fn read_indexes(indexes: &mut Vec<u32>, value: Value<'_>) -> Result<(), Error> {
         push(Value::Varint(reader.varint()?).uint32()?)?;
     }
     Ok(())
-}
-
-fn write_indexes(w: &mut Writer<'_>, number: u32, indexes: &[u32]) {
-    if !indexes.is_empty() {
-        w.message(number, |w| indexes.iter().for_each(|&index| w.packed(index)));
-    }
 }

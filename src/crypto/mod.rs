@@ -11,6 +11,7 @@
 //! | [`gcm_siv`] | AES-256-GCM-SIV | aes-gcm-siv |
 //! | [`aead`] | AES-256-GCM, AES-128-GCM with a 16-byte nonce | aes-gcm |
 //! | [`gcm_stream`] | AES-256-GCM with a 16-byte nonce, over a stream | aes, ctr, ghash |
+//! | [`hpke`] | HPKE with X25519, HKDF-SHA-256, AES-256-GCM | hpke |
 //! | [`kem`] | Kyber1024, ML-KEM-1024, split ML-KEM-768 | libcrux-ml-kem |
 
 pub(crate) mod aead;
@@ -20,6 +21,7 @@ pub(crate) mod gcm_siv;
 #[allow(dead_code)] // for `backup`
 pub(crate) mod gcm_stream;
 pub(crate) mod hash;
+pub(crate) mod hpke;
 pub(crate) mod kdf;
 pub(crate) mod kem;
 #[cfg(test)]

@@ -92,11 +92,6 @@ impl<'o> Writer<'o> {
         self.raw(&value.to_le_bytes());
     }
 
-    /// One value of a packed field, inside [`message`](Self::message).
-    pub(crate) fn packed(&mut self, value: impl Into<u64>) {
-        self.varint(value.into());
-    }
-
     /// A `bytes` or `string` field.
     #[inline]
     pub(crate) fn bytes(&mut self, number: u32, value: &[u8]) {
