@@ -107,6 +107,16 @@ pub enum Error {
     /// ([`HostedPolicy::RequireConsent`](crate::protocol::HostedPolicy::RequireConsent)); or has been asked
     /// about another status than the one of now.
     ConsentRequired,
+    /// What links a device was not made with the secret that the two devices share (spec 22 §6), or is not
+    /// what was committed to (spec 22 §8).
+    LinkingMacMismatch,
+    /// A key that comes twice while a device is linked or verified, or the halves of an identity, do not
+    /// belong together (spec 22 §3, §7).
+    IdentityMismatch,
+    /// A signed device list is older than the one that is kept (spec 22 §4).
+    OlderDeviceList,
+    /// A linking code has met too many answers, or is too old (spec 22 §7).
+    TooManyAttempts,
 
     // -- missing --------------------------------------------------------------------------------
     /// No session that can be used: never established, archived, or unacknowledged for over 30 days.
@@ -114,6 +124,13 @@ pub enum Error {
     /// No sender key for that sender and group, or none of the message's chain id (spec 05 §5): ask the
     /// sender to distribute it.
     NoSenderKeyState,
+    /// No key is known with which an account vouches for its devices (spec 22 §3).
+    NoAccountKey,
+    /// The device is a companion, and its account has not vouched for its identity key, or no longer does
+    /// (spec 22 §3).
+    UnverifiedCompanion,
+    /// The device list of the account is too old, or of an earlier registration (spec 22 §4).
+    DeviceListExpired,
     /// The one-time pre-key is not in the store.
     InvalidPreKeyId(u32),
     /// The signed pre-key is not in the store.
@@ -192,6 +209,13 @@ impl fmt::Display for Error {
             Self::Outdated => f.write_str("what was received is older than what is known"),
             Self::NotOwnDevice => f.write_str("device is not one of the account's own"),
             Self::ConsentRequired => f.write_str("recipient is hosted and the user has not agreed"),
+            Self::LinkingMacMismatch => f.write_str("MAC of a linking does not fit"),
+            Self::IdentityMismatch => f.write_str("identity keys do not belong together"),
+            Self::OlderDeviceList => f.write_str("device list is older than the known one"),
+            Self::TooManyAttempts => f.write_str("linking code is used up"),
+            Self::NoAccountKey => f.write_str("no key that vouches for the device is known"),
+            Self::UnverifiedCompanion => f.write_str("companion's identity is not verified"),
+            Self::DeviceListExpired => f.write_str("device list is too old"),
             Self::SessionNotFound => f.write_str("no usable session"),
             Self::NoSenderKeyState => f.write_str("no sender key"),
             Self::InvalidPreKeyId(id) => write!(f, "one-time pre-key {id} is unknown"),
@@ -226,6 +250,9 @@ pub enum Disposition {
     /// Fetch a bundle of the peer's device and start a session, then send. For a message that was
     /// received, ask its sender to send it again.
     StartSession,
+    /// Fetch the account's signed device list and its devices' identities, and verify them; then try
+    /// again. Do not write to the device before.
+    VerifyDevices,
     /// Show the user what has changed: the peer's new identity key, or who can read the chat. Accept it if
     /// the user does; then try the same message or bundle again.
     AskUser,
@@ -267,6 +294,10 @@ impl Error {
             | Self::InvalidServiceId
             | Self::InvalidSealedSenderMessage
             | Self::SealedSenderSelfSend
+            | Self::LinkingMacMismatch
+            | Self::IdentityMismatch
+            | Self::OlderDeviceList
+            | Self::TooManyAttempts
             | Self::FingerprintParsing
             | Self::FingerprintVersionMismatch { .. }
             | Self::Outdated
@@ -284,6 +315,9 @@ impl Error {
             Self::SessionNotFound | Self::ChainExhausted => Disposition::StartSession,
             Self::AppStateKeyMissing => Disposition::AskOwnDevices,
             Self::AppStatePatchMissing | Self::AppStateOutOfStep => Disposition::Resynchronize,
+            Self::NoAccountKey | Self::UnverifiedCompanion | Self::DeviceListExpired => {
+                Disposition::VerifyDevices
+            }
             Self::UntrustedIdentity | Self::ConsentRequired => Disposition::AskUser,
             Self::InvalidSession | Self::InvalidSenderKeySession | Self::InvalidState => {
                 Disposition::Repair

@@ -197,6 +197,17 @@ impl Jid {
         known && identity(self.server) == identity(other.server) && self.user == other.user
     }
 
+    /// The primary device of the account: the same user, device 0, and not the server of hosted devices.
+    #[must_use]
+    pub fn primary(&self) -> Self {
+        let server = match self.server {
+            Server::Hosted => Server::PhoneNumber,
+            Server::HostedLid => Server::Lid,
+            other => other,
+        };
+        Self { user: self.user.clone(), device: DeviceId::PRIMARY, server }
+    }
+
     /// The same user and server, device 0.
     #[must_use]
     pub fn without_device(&self) -> Self {

@@ -23,6 +23,7 @@
 //! | pad, wrap and bind what messages hold | [`content`] |
 //! | seal to a key without a session | [`hpke`] |
 //! | derive what a profile key or a backup key gives | [`profile_key`], [`backup_key`] |
+//! | link devices, verify those of others | [`linking`] |
 //! | keep records | [`store`] |
 //! | move from another implementation | [`migrate`] |
 //! | the post-quantum ratchet alone | [`spqr`] |
@@ -73,6 +74,7 @@ pub mod fingerprint;
 pub mod hpke;
 pub mod jid;
 pub mod keys;
+pub mod linking;
 pub mod prekey;
 pub mod profile_key;
 pub mod store;

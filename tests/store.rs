@@ -83,7 +83,8 @@ fn record_keys_have_the_bytes_they_always_had() {
         (RecordKey::Identity { name: name.clone(), device: None }, "20626f62"),
         (RecordKey::Identity { name: name.clone(), device: Some(bob().device()) }, "21626f6202"),
         (RecordKey::User(name.clone()), "22626f62"),
-        (RecordKey::EncryptionStatus(name), "23626f62"),
+        (RecordKey::EncryptionStatus(name.clone()), "23626f62"),
+        (RecordKey::DeviceList(name), "24626f62"),
         (
             RecordKey::SenderKey { distribution: b"gg".as_slice().into(), sender: bob() },
             "30026767626f6202",

@@ -83,7 +83,6 @@ pub(crate) fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
 }
 
 /// `PBKDF2-HMAC-SHA-256(password, salt, iterations, 32)` (RFC 8018).
-#[allow(dead_code)] // for `linking`
 pub(crate) fn pbkdf2(password: &[u8], salt: &[u8], iterations: u32) -> Secret<32> {
     let mut out = Secret::zero();
     pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, iterations, out.expose_mut());

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `messages` | sessions, encrypting, decrypting |
 //! | `received` | a message that has decrypted, and is not durable yet |
+//! | `companions` | devices for which their account vouches |
 //! | `groups` | messages to groups, and their keys |
 //! | `hosting` | who can read a chat |
 //! | `sealed` | messages that do not tell who sent them |
@@ -15,6 +16,7 @@
 //! | `error` | what can go wrong |
 
 mod cache;
+mod companions;
 mod error;
 mod groups;
 mod hosting;

@@ -8,7 +8,7 @@ use super::{ATTEMPTS_MAX, Device, DeviceError};
 use crate::address::Address;
 use crate::error::Error;
 use crate::keys::IdentityKey;
-use crate::protocol::{Decrypt, DecryptGroup, IdentityChange, Loaded, Operation};
+use crate::protocol::{Decrypt, DecryptGroup, Decrypted, IdentityChange, Loaded, Operation};
 use crate::store::{Changes, CommitError, Store};
 use crate::time::Timestamp;
 
@@ -30,7 +30,7 @@ pub struct Received<'a, S, R, O: Operation = Decrypt<'a>> {
     pub(super) loaded: Loaded,
 }
 
-impl<S, R> Received<'_, S, R> {
+impl<S, R, O: Operation<Output = Decrypted>> Received<'_, S, R, O> {
     /// The plaintext.
     #[must_use]
     pub fn plaintext(&self) -> &[u8] {

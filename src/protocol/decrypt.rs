@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 
 use super::trust::{self, Seen};
 use super::used_keys::{Held, KemUse, consume};
-use super::{IdentityChange, Loaded, Operation, Own};
+use super::{IdentityChange, Loaded, Operation, Own, companion};
 use crate::address::Address;
 use crate::error::Error;
 use crate::keys::IdentityKey;
@@ -149,6 +149,7 @@ impl Operation for Decrypt<'_> {
         let parsed = self.parse()?;
         let mut keys = loaded.peer_needs(own, self.from)?;
         if let Parsed::PreKey(message) = parsed {
+            keys.extend(companion::needs(own, loaded, self.from));
             let exists = match loaded.decoded(self.from) {
                 Some(session) => session.has_session_of(&message)?,
                 None => false,
@@ -171,7 +172,36 @@ impl Operation for Decrypt<'_> {
         now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<(Decrypted, Changes), Error> {
+        self.carry_out(own, loaded, false, now, rng)
+    }
+
+    fn identity_change(&self, own: &Own, loaded: &mut Loaded) -> Option<IdentityChange> {
+        let key = match self.parse().ok()? {
+            Parsed::PreKey(message) => *message.identity_key(),
+            // A plain message does not name its key; its session does.
+            Parsed::Signal(_) => *loaded.decoded(self.from)?.remote_identity()?,
+        };
+        let known = loaded.identity(own, self.from).ok()?.known?;
+        (known.key != key).then(|| trust::change(self.from, &known, &key))
+    }
+}
+
+impl Decrypt<'_> {
+    /// Decrypts. `vouched` says that the account of a companion vouches for the identity key in the message.
+    pub(super) fn carry_out(
+        &self,
+        own: &Own,
+        loaded: &mut Loaded,
+        vouched: bool,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Decrypted, Changes), Error> {
         let parsed = self.parse()?;
+        if let Parsed::PreKey(message) = &parsed
+            && !vouched
+        {
+            companion::admits(own, loaded, self.from, message.identity_key())?;
+        }
         let mut session = loaded.take_session(self.from)?;
         let done = match &parsed {
             Parsed::PreKey(message) => self.accept(own, loaded, &mut session, message, now, rng),
@@ -190,17 +220,10 @@ impl Operation for Decrypt<'_> {
         if let Some(used) = &decrypted.used_pre_keys {
             consume(loaded, used, kem, &mut changes, rng)?;
         }
+        if matches!(parsed, Parsed::PreKey(_)) && !vouched {
+            companion::require(own, loaded, self.from, &mut changes)?;
+        }
         Ok((decrypted, changes))
-    }
-
-    fn identity_change(&self, own: &Own, loaded: &mut Loaded) -> Option<IdentityChange> {
-        let key = match self.parse().ok()? {
-            Parsed::PreKey(message) => *message.identity_key(),
-            // A plain message does not name its key; its session does.
-            Parsed::Signal(_) => *loaded.decoded(self.from)?.remote_identity()?,
-        };
-        let known = loaded.identity(own, self.from).ok()?.known?;
-        (known.key != key).then(|| trust::change(self.from, &known, &key))
     }
 }
 

@@ -7,7 +7,7 @@ use core::fmt;
 use rand_core::CryptoRng;
 
 use super::trust::Seen;
-use super::{Loaded, Operation, Own, hosting};
+use super::{Loaded, Operation, Own, companion, hosting};
 use crate::address::Address;
 use crate::error::Error;
 use crate::keys::IdentityKey;
@@ -42,7 +42,9 @@ pub struct Encrypted {
     /// The peer device's registration id, for servers that ask for it; 0 without a session.
     pub registration_id: u32,
     /// The message; or [`Error::SessionNotFound`] where a session has to be started first,
-    /// [`Error::UntrustedIdentity`], [`Error::ConsentRequired`], or an error of the stored session.
+    /// [`Error::UntrustedIdentity`], [`Error::ConsentRequired`]; [`Error::UnverifiedCompanion`] or
+    /// [`Error::DeviceListExpired`] where the [policy](super::CompanionPolicy) asks; or an error of the stored
+    /// session.
     pub message: Result<CiphertextMessage, Error>,
 }
 
@@ -57,6 +59,7 @@ impl Operation for Encrypt<'_> {
             keys.extend(needs);
             keys.extend(loaded.identity_needs(own, recipient.address));
             keys.extend(hosting::needs(own, loaded, recipient.address));
+            keys.extend(companion::needs(own, loaded, recipient.address));
         }
         keys.sort_unstable();
         keys.dedup();
@@ -99,11 +102,24 @@ impl Operation for Encrypt<'_> {
         for refused in output.iter().filter(|sent| sent.message.is_err()) {
             loaded.require_peer(own, &refused.address, &mut changes)?;
         }
+        self.require(own, loaded, &mut changes)?;
         Ok((output, changes))
     }
 }
 
 impl Encrypt<'_> {
+    /// What the policy has decided upon must not change under the operation.
+    pub(crate) fn require(
+        &self,
+        own: &Own,
+        loaded: &Loaded,
+        changes: &mut Changes,
+    ) -> Result<(), Error> {
+        self.recipients
+            .iter()
+            .try_for_each(|to| companion::require(own, loaded, to.address, changes))
+    }
+
     /// Whether a message to one device could be encrypted. Spends nothing.
     pub(crate) fn check(
         own: &Own,
@@ -115,7 +131,8 @@ impl Encrypt<'_> {
         let session = loaded.take_session(address)?;
         let usable = session.is_usable(Requirements { not_stale: true, ..Default::default() }, now);
         let checked = sending_key(&session).and_then(|key| {
-            loaded.identity(own, address)?.permits(own.options.trust, &key, Seen::Sending)
+            loaded.identity(own, address)?.permits(own.options.trust, &key, Seen::Sending)?;
+            companion::permits(own, loaded, address, &key, now)
         });
         loaded.put_back(address, session);
         checked?;
@@ -144,8 +161,10 @@ fn encrypt(
 ) -> Result<CiphertextMessage, Error> {
     // who can read it, before anything else
     hosting::check(own, loaded, address)?;
-    let identity = loaded.identity(own, address)?;
     let key = sending_key(session)?;
+    // a companion's account has vouched for it (spec 22 §3)
+    companion::permits(own, loaded, address, &key, now)?;
+    let identity = loaded.identity(own, address)?;
     // 5. trust, direction Sending; asked first, for a refusal must cost nothing
     identity.permits(own.options.trust, &key, Seen::Sending)?;
     let addresses = Addresses { local: own.local.address(), remote: address };

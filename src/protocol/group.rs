@@ -5,7 +5,7 @@ use core::fmt;
 
 use rand_core::CryptoRng;
 
-use super::{Encrypt, Encrypted, Loaded, Operation, Own, Recipient, hosting};
+use super::{Encrypt, Encrypted, Loaded, Operation, Own, Recipient, companion, hosting};
 use crate::address::Address;
 use crate::business;
 use crate::dialect::GroupDialect;
@@ -50,8 +50,9 @@ pub enum SentToGroup {
     Incomplete {
         /// Members that need the key, and with which a session has to be started.
         need_session: Vec<Address>,
-        /// Members whose identity key or hosting waits for the user's answer, or whose session cannot be
-        /// read.
+        /// Members whose identity key or hosting waits for the user's answer, whose session cannot be read, or
+        /// for which the account does not vouch (see [`CompanionPolicy`](super::CompanionPolicy)): these are
+        /// verified, or left out.
         blocked: Vec<(Address, Error)>,
     },
 }
@@ -126,7 +127,11 @@ impl Operation for SendToGroup<'_> {
         };
         let recipients: Vec<_> =
             needing.iter().map(|address| Recipient { address, plaintext: &[] }).collect();
-        Encrypt { recipients: &recipients }.needs(own, loaded)
+        let mut keys = Encrypt { recipients: &recipients }.needs(own, loaded)?;
+        keys.extend(self.others(own).flat_map(|member| companion::needs(own, loaded, member)));
+        keys.sort_unstable();
+        keys.dedup();
+        Ok(keys)
     }
 
     /// # Errors
@@ -164,11 +169,22 @@ impl Operation for SendToGroup<'_> {
                 Err(error) => blocked.push((address.clone(), error)),
             }
         }
+        // Who has the key already is still one of the devices that may read.
+        for (address, identity) in self.known(own, loaded)? {
+            if let Some(key) = identity
+                && let Err(error) = companion::permits(own, loaded, address, &key, now)
+                && !needing.contains(address)
+                && !blocked.iter().any(|(blocked, _)| blocked == address)
+            {
+                blocked.push((address.clone(), error));
+            }
+        }
         if !(need_session.is_empty() && blocked.is_empty()) {
             // A refusal counts only if what it was found on is what the store has.
             let unready = blocked.iter().skip(unasked).map(|(address, _)| address);
             for address in need_session.iter().chain(unready) {
                 loaded.require_peer(own, address, &mut changes)?;
+                companion::require(own, loaded, address, &mut changes)?;
             }
             return Ok((SentToGroup::Incomplete { need_session, blocked }, changes));
         }
@@ -195,6 +211,9 @@ impl Operation for SendToGroup<'_> {
             hosting::require(own, loaded, member, &mut changes)?;
         }
         group.save(&mut changes, rng)?;
+        for member in self.others(own) {
+            companion::require(own, loaded, member, &mut changes)?;
+        }
         Ok((SentToGroup::Message { bytes, distributions, rotated }, changes))
     }
 }

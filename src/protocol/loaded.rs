@@ -203,6 +203,16 @@ impl Loaded {
     ) -> Result<(), Error> {
         self.require_session(peer, changes)?;
         hosting::require(own, self, peer, changes)?;
+        self.require_identity(own, peer, changes)
+    }
+
+    /// The same for the identity alone.
+    pub(crate) fn require_identity(
+        &self,
+        own: &Own,
+        peer: &Address,
+        changes: &mut Changes,
+    ) -> Result<(), Error> {
         let key = own.local.identity_key_of(peer);
         if changes.get(&key).is_some() {
             return Ok(());

@@ -21,6 +21,7 @@
 //! | `ledger`, `replenish`, `upload` | which pre-keys exist; making, retiring and uploading them |
 //! | `stored_keys`, `used_keys` | pre-keys as they are stored, and what a message uses of them |
 //! | `start`, `encrypt`, `decrypt` | one message |
+//! | `companion` | devices for which their account vouches |
 //! | `repair` | a stored session that is damaged |
 //! | `group` | messages to a group |
 //! | `hosting` | who can read a chat, and the user's consent |
@@ -28,6 +29,7 @@
 //! | `import` | state of another implementation |
 //! | `loaded`, `record` | what an operation works on, and its stored form |
 
+mod companion;
 mod decrypt;
 mod encrypt;
 mod group;
@@ -50,6 +52,10 @@ use alloc::vec::Vec;
 
 use rand_core::CryptoRng;
 
+pub use companion::{
+    CompanionPolicy, DecryptFromCompanion, NoteNewerDeviceList, StartCompanionSession,
+    UpdateDeviceList, VerifyCompanion,
+};
 pub use decrypt::{Decrypt, Decrypted};
 pub use encrypt::{ArchiveSession, DeleteSession, Encrypt, Encrypted, Recipient};
 pub use group::{
@@ -94,6 +100,8 @@ pub struct Options {
     pub dialects: Policy,
     /// What to do when a peer's identity key changes.
     pub trust: TrustPolicy,
+    /// Whether companions have to be vouched for before anything is encrypted to them.
+    pub companions: CompanionPolicy,
     /// How many pre-keys to hold, and for how long.
     pub pre_keys: PreKeyPlan,
     /// What to do about recipients whose keys somebody else holds.

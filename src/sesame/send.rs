@@ -130,12 +130,13 @@ impl Operation for EncryptToUsers<'_> {
             }
         }
         if !(devices.unknown.is_empty() && need_session.is_empty() && blocked.is_empty()) {
-            let unknown_users = devices.unknown;
             let mut changes = Changes::new();
             for address in need_session.iter().chain(blocked.iter().map(|(address, _)| address)) {
                 loaded.require_peer(own, address, &mut changes)?;
             }
+            Encrypt { recipients: &devices.recipients() }.require(own, loaded, &mut changes)?;
             self.require_lists(own, loaded, &mut changes)?;
+            let unknown_users = devices.unknown;
             let sent = Sent::Incomplete { unknown_users, need_session, blocked };
             return Ok((sent, changes));
         }

@@ -63,6 +63,9 @@ pub enum RecordKey {
     /// Who can read the chat with a user or a group, and what this device's user has agreed to
     /// (spec 22 §5): by the name of the user's own devices, or the group's id.
     EncryptionStatus(String),
+    /// The devices of an account as its primary has signed them (spec 22 §4), by the name of the primary's
+    /// address.
+    DeviceList(String),
     /// A sender key (spec 05): of a group or distribution, and the device that sends.
     SenderKey {
         /// The 16 bytes of the distribution id, or the group's id as text where that is what names it.
@@ -96,6 +99,7 @@ const IDENTITY_OF_ACCOUNT: u8 = 0x20;
 const IDENTITY_OF_DEVICE: u8 = 0x21;
 const USER: u8 = 0x22;
 const ENCRYPTION_STATUS: u8 = 0x23;
+const DEVICE_LIST: u8 = 0x24;
 const SENDER_KEY: u8 = 0x30;
 const GROUP: u8 = 0x31;
 const APPLICATION: u8 = 0x70;
@@ -133,6 +137,7 @@ impl RecordKey {
             }
             Self::User(name) => join(USER, &[name.as_bytes()]),
             Self::EncryptionStatus(name) => join(ENCRYPTION_STATUS, &[name.as_bytes()]),
+            Self::DeviceList(name) => join(DEVICE_LIST, &[name.as_bytes()]),
             Self::SenderKey { distribution, sender } => {
                 let length = base128(distribution.len());
                 with_address(SENDER_KEY, &[&length, distribution], sender, &[])
@@ -188,6 +193,7 @@ impl RecordKey {
             }
             USER => Self::User(text(rest)?),
             ENCRYPTION_STATUS => Self::EncryptionStatus(text(rest)?),
+            DEVICE_LIST => Self::DeviceList(text(rest)?),
             SENDER_KEY => {
                 let (length, rest) = read_base128(rest)?;
                 let (distribution, rest) = rest.split_at_checked(length)?;

@@ -104,6 +104,7 @@ pub fn sample_keys() -> Vec<RecordKey> {
     for name in names {
         keys.push(RecordKey::User(name.into()));
         keys.push(RecordKey::EncryptionStatus(name.into()));
+        keys.push(RecordKey::DeviceList(name.into()));
         keys.push(RecordKey::Application(name.as_bytes().into()));
         keys.push(RecordKey::Identity { name: name.into(), device: None });
         for id in [0, 1, 97, 127] {

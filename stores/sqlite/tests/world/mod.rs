@@ -63,7 +63,8 @@ pub fn open_device<S: Store<Error: std::fmt::Debug>>(
     // So few pre-keys that they run out.
     let pre_keys =
         PreKeyPlan { one_time: 5, one_time_kem: 3, refill_below: 3, ..PreKeyPlan::default() };
-    let options = Options { dialects, trust: TrustPolicy::TrustOnFirstUse, pre_keys, ..Options::default() };
+    let options =
+        Options { dialects, trust: TrustPolicy::TrustOnFirstUse, pre_keys, ..Options::default() };
     match Device::open(open(), options) {
         Ok(device) => device,
         Err(DeviceError::NotCreated) => {
