@@ -17,6 +17,8 @@ pub const QR_URL: &str = "https://wa.me/settings/linked_devices#";
 const LENGTH_MAX: usize = 4296;
 /// The length of 32 bytes in base64 with padding.
 const KEY_LENGTH: usize = 44;
+/// The length of three keys with their commas, and the comma of the client type.
+const KEYS_LENGTH: usize = 3 * (KEY_LENGTH + 1) + 1;
 
 /// The content of a linking QR code: `ref,noisePub,identityPub,advSecret[,clientType]`.
 pub struct LinkingQr {
@@ -68,8 +70,7 @@ impl LinkingQr {
     pub fn encode(&self) -> Zeroizing<String> {
         let client_type = self.client_type.as_deref();
         let length = self.reference.len().saturating_add(client_type.map_or(0, str::len));
-        let mut out =
-            String::with_capacity(length.saturating_add(KEY_LENGTH.saturating_mul(3) + 4));
+        let mut out = String::with_capacity(length.saturating_add(KEYS_LENGTH));
         out.push_str(&self.reference);
         let (noise, identity) = (self.noise_key.as_raw(), self.identity.public_key().as_raw());
         for key in [noise, identity, self.adv_secret.expose()] {
