@@ -460,12 +460,14 @@ fn consent_over(party: &mut Party<Watched>, name: &str, status: EncryptionStatus
     party.device.consent_to_hosting(name, status, NOW, &mut party.rng).unwrap();
 }
 
+type Happening = Box<dyn FnOnce()>;
+
 /// Counts loads of status records; and something may happen just before a commit.
 #[derive(Default)]
 struct Watched {
     inner: Memory,
     loads: Rc<Cell<u32>>,
-    before_commit: Rc<RefCell<Option<Box<dyn FnOnce()>>>>,
+    before_commit: Rc<RefCell<Option<Happening>>>,
 }
 
 impl Store for Watched {
