@@ -9,6 +9,7 @@ use sandi::attachment::{
     MediaDecryptor, MediaEncryptor, MediaHashes, MediaKey, MediaKeys, MediaKind, MediaVerifier,
     Transform,
 };
+use sandi::content::Padding;
 use sandi::keys::IdentityKeyPair;
 use sandi::linking::{
     AwaitingPrimary, EncryptionType, LinkingKind, LinkingRequest, Primary, SignedDeviceIdentity,
@@ -218,6 +219,22 @@ fn files_of_every_media_type_go_both_ways() {
             let (_, verified) = run(MediaVerifier::new(&keys, &hashes), &blob).unwrap();
             let (read, _) = run(MediaDecryptor::verified(&keys, verified, &hashes), &blob).unwrap();
             assert_eq!(read, plaintext, "{name} {length}");
+        }
+    }
+}
+
+#[test]
+fn padding_goes_both_ways() {
+    let Some(side) = start(node()) else { return };
+    let mut rng = OsRng::default();
+    for length in [0, 1, 15, 16, 17, 31, 32, 1000] {
+        let body = file(length);
+        for _ in 0..8 {
+            let ours = Padding::WhatsApp.pad(&body, &mut rng).unwrap();
+            let read = side.must("unpad", json!({ "bytes": b64(&ours) }));
+            assert_eq!(bytes(&read, "plaintext"), body);
+            let theirs = bytes(&side.must("pad", json!({ "plaintext": b64(&body) })), "bytes");
+            assert_eq!(Padding::WhatsApp.unpad(&theirs).unwrap(), body);
         }
     }
 }

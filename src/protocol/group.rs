@@ -169,6 +169,7 @@ impl Operation for SendToGroup<'_> {
                 Err(error) => blocked.push((address.clone(), error)),
             }
         }
+        let unready = blocked.len();
         // Who has the key already is still one of the devices that may read.
         for (address, identity) in self.known(own, loaded)? {
             if let Some(key) = identity
@@ -181,10 +182,14 @@ impl Operation for SendToGroup<'_> {
         }
         if !(need_session.is_empty() && blocked.is_empty()) {
             // A refusal counts only if what it was found on is what the store has.
-            let unready = blocked.iter().skip(unasked).map(|(address, _)| address);
-            for address in need_session.iter().chain(unready) {
+            let refused = blocked.iter().map(|(address, _)| address).take(unready).skip(unasked);
+            for address in need_session.iter().chain(refused) {
                 loaded.require_peer(own, address, &mut changes)?;
                 companion::require(own, loaded, address, &mut changes)?;
+            }
+            for (holder, _) in blocked.iter().skip(unready) {
+                loaded.require_identity(own, holder, &mut changes)?;
+                companion::require(own, loaded, holder, &mut changes)?;
             }
             return Ok((SentToGroup::Incomplete { need_session, blocked }, changes));
         }

@@ -3,10 +3,14 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sandi::device::{DeviceError, NewDevice};
+use sandi::group::Distribution;
 use sandi::keys::IdentityKeyPair;
 use sandi::linking::DeviceListChange;
 use sandi::prekey::PreKeyBundle;
-use sandi::protocol::{CompanionPolicy, IdentityScope, Options, Recipient, ServerStock};
+use sandi::protocol::{
+    CompanionPolicy, Encrypt, IdentityScope, Loaded, Local, Operation, Options, Own, Recipient,
+    SendToGroup, SentToGroup, ServerStock,
+};
 use sandi::session::CiphertextMessage;
 use sandi::wire::CiphertextMessageType;
 use sandi::{Address, Device, Error, Jid, MemoryStore, Policy, Store};
@@ -327,10 +331,68 @@ fn a_hosting_accounts_key_never_becomes_the_users_identity() {
 }
 
 #[test]
+fn a_group_message_waits_for_a_companion_that_is_no_longer_vouched_for() {
+    let account = pair(1);
+    let mut alice = Party::new("1@s.whatsapp.net", pair(50), CompanionPolicy::Verified);
+    let mut laptop = Party::new("2:4@s.whatsapp.net", pair(2), CompanionPolicy::Any);
+    let (laptop_at, laptop_jid) = (laptop.address(), laptop.jid.clone());
+    let with_key = Made::new(&account, &pair(2), &details(1), [[6, 0], [6, 1]]).encode();
+    let bundle = laptop.bundle();
+    alice
+        .device
+        .start_companion_session(&laptop_jid, &bundle, &with_key, NOW, &mut alice.rng)
+        .unwrap();
+    let distribution = Distribution::Group("123@g.us".into());
+    let members = [laptop_at.clone()];
+    let message = SendToGroup {
+        distribution: &distribution,
+        members: &members,
+        content: b"all",
+        wrap: &|bytes| bytes.to_vec().into(),
+    };
+    let send = |alice: &mut Party| match alice
+        .device
+        .send_to_group(&message, NOW, &mut alice.rng)
+        .unwrap()
+    {
+        SentToGroup::Message { distributions, .. } => Ok(distributions.len()),
+        SentToGroup::Incomplete { need_session, blocked } => {
+            assert!(need_session.is_empty());
+            Err(blocked)
+        }
+    };
+    let blocked = Err(vec![(laptop_at.clone(), Error::UnverifiedCompanion)]);
+    assert_eq!(send(&mut alice), blocked);
+    let update = |alice: &mut Party, timestamp: u64, valid: &[u32]| {
+        let signed = signed_list(&account, &list(timestamp, 1, valid), [6, 2]);
+        let devices = [listed(4, 1)];
+        let rng = &mut alice.rng;
+        alice.device.update_device_list(&laptop_jid, &signed, &devices, NOW, rng).unwrap();
+    };
+    update(&mut alice, now_s(), &[0, 1]);
+    assert_eq!(send(&mut alice), Ok(1));
+    // it has the key now, and would read on
+    assert_eq!(send(&mut alice), Ok(0));
+    update(&mut alice, now_s() + 1, &[0]);
+    assert_eq!(send(&mut alice), blocked);
+}
+
+#[test]
 fn without_the_policy_nothing_is_asked_or_loaded() {
     let mut alice = Party::new("1@s.whatsapp.net", pair(50), CompanionPolicy::Any);
     let mut laptop = Party::new("2:4@s.whatsapp.net", pair(2), CompanionPolicy::Any);
     let bundle = laptop.bundle();
     alice.device.start_session(&laptop.address(), &bundle, NOW, &mut alice.rng).unwrap();
     alice.device.encrypt(&laptop.address(), b"hello", NOW, &mut alice.rng).unwrap();
+    for (companions, asked) in [(CompanionPolicy::Any, 0), (CompanionPolicy::Verified, 1)] {
+        let options = Options { companions, ..Options::default() };
+        let local = Local::new(alice.address(), pair(50), 77, IdentityScope::Device);
+        let address = laptop.address();
+        let recipients = [Recipient { address: &address, plaintext: b"" }];
+        let needs = Encrypt { recipients: &recipients }
+            .needs(&Own { local, options }, &Loaded::new())
+            .unwrap();
+        let lists = needs.iter().filter(|key| matches!(key, sandi::RecordKey::DeviceList(_)));
+        assert_eq!(lists.count(), asked);
+    }
 }
