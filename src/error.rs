@@ -48,6 +48,8 @@ pub enum Error {
     InvalidIterationCount(u32),
     /// A scanned fingerprint cannot be read (spec 07 §3.1).
     FingerprintParsing,
+    /// A backup's root key is not 64 hexadecimal digits, or not a key file (spec 24 §2).
+    InvalidBackupKey,
 
     // -- versions -------------------------------------------------------------------------------
     /// The message's session version is older than any supported one.
@@ -66,6 +68,9 @@ pub enum Error {
     /// The version of a sealed-sender message is unknown: the nibble of a message, or the first byte of
     /// a multi-recipient message (spec 06 §3, §5.4).
     UnknownSealedSenderVersion(u8),
+    /// A backup file is not under a root key: the value is its key type, 0 for a key that a server holds
+    /// (crypt14 and older, spec 24 §4).
+    UnsupportedBackup(u32),
     /// This device's policy does not accept or offer the session version (spec 03 §5.3).
     DialectRefused(u8),
 
@@ -181,6 +186,10 @@ impl fmt::Display for Error {
             Self::InvalidArgument => f.write_str("argument is missing or out of range"),
             Self::InvalidIterationCount(n) => write!(f, "fingerprint of {n} iterations"),
             Self::FingerprintParsing => f.write_str("fingerprint cannot be read"),
+            Self::InvalidBackupKey => f.write_str("backup key is not 64 hexadecimal digits"),
+            Self::UnsupportedBackup(key_type) => {
+                write!(f, "backup is under a key of type {key_type}, not a root key")
+            }
             Self::FingerprintVersionMismatch { theirs, ours } => {
                 write!(f, "fingerprint of version {theirs}, ours is {ours}")
             }
@@ -301,6 +310,7 @@ impl Error {
             | Self::FingerprintParsing
             | Self::FingerprintVersionMismatch { .. }
             | Self::Outdated
+            | Self::UnsupportedBackup(_)
             | Self::NotOwnDevice => Disposition::Drop,
             Self::Rejected
             | Self::TooFarInFuture
@@ -331,6 +341,7 @@ impl Error {
             | Self::InvalidRegistrationId
             | Self::InvalidArgument
             | Self::InvalidIterationCount(_)
+            | Self::InvalidBackupKey
             | Self::NotLoaded => Disposition::FixCaller,
         }
     }

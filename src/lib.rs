@@ -24,6 +24,7 @@
 //! | seal to a key without a session | [`hpke`] |
 //! | derive what a profile key or a backup key gives | [`profile_key`], [`backup_key`] |
 //! | link devices, verify those of others | [`linking`] |
+//! | write and read encrypted backups | [`backup`] |
 //! | keep records | [`store`] |
 //! | move from another implementation | [`migrate`] |
 //! | the post-quantum ratchet alone | [`spqr`] |
@@ -67,6 +68,7 @@ mod time;
 pub mod address;
 pub mod app_state;
 pub mod attachment;
+pub mod backup;
 pub mod backup_key;
 pub mod business;
 pub mod content;

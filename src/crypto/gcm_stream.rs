@@ -90,22 +90,27 @@ impl GcmStream {
         Ok(())
     }
 
-    /// The tag of the whole message.
-    pub(crate) fn tag(mut self) -> [u8; TAG_LENGTH] {
+    /// The tag of what was absorbed so far; the message goes on.
+    pub(crate) fn current_tag(&self) -> [u8; TAG_LENGTH] {
         // the last block is filled with zeros, then come the lengths of A and C in bits
-        let length = self.length;
-        let pending_len = self.pending_len;
-        if let Some(last) = self.pending.get(..pending_len) {
-            self.ghash.update_padded(last);
+        let mut ghash = self.ghash.clone();
+        if let Some(last) = self.pending.get(..self.pending_len) {
+            ghash.update_padded(last);
         }
         let mut lengths = [0; 16];
-        lengths[8..].copy_from_slice(&length.saturating_mul(8).to_be_bytes());
-        self.ghash.update(&[lengths.into()]);
+        lengths[8..].copy_from_slice(&self.length.saturating_mul(8).to_be_bytes());
+        ghash.update(&[lengths.into()]);
         // T = GHASH_H(C...) xor E(K, J0)
-        let mut tag: [u8; TAG_LENGTH] = self.ghash.finalize().into();
+        let mut tag: [u8; TAG_LENGTH] = ghash.finalize().into();
         for (byte, mask) in tag.iter_mut().zip(self.mask) {
             *byte ^= mask;
         }
+        tag
+    }
+
+    /// The tag of the whole message.
+    pub(crate) fn tag(mut self) -> [u8; TAG_LENGTH] {
+        let tag = self.current_tag();
         self.mask.zeroize();
         tag
     }

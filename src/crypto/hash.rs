@@ -43,10 +43,8 @@ impl Sha256Stream {
 }
 
 /// MD5 over a stream. A checksum against damage in transfer, never a security check.
-#[allow(dead_code)] // for `backup`
 pub(crate) struct Md5Stream(Md5);
 
-#[allow(dead_code)] // for `backup`
 impl Md5Stream {
     /// The hash of nothing yet.
     pub(crate) fn new() -> Self {

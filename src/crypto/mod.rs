@@ -18,7 +18,6 @@ pub(crate) mod aead;
 pub(crate) mod cbc;
 pub(crate) mod ctr;
 pub(crate) mod gcm_siv;
-#[allow(dead_code)] // for `backup`
 pub(crate) mod gcm_stream;
 pub(crate) mod hash;
 pub(crate) mod hpke;

@@ -12,9 +12,11 @@
 //! | `identities` | whom to trust |
 //! | `retries` | messages that did not decrypt |
 //! | `imports` | state of another implementation |
+//! | `backup` | the device's own state in a backup |
 //! | `cache` | decoded sessions, kept between two operations |
 //! | `error` | what can go wrong |
 
+mod backup;
 mod cache;
 mod companions;
 mod error;
@@ -33,6 +35,7 @@ use core::fmt;
 
 use rand_core::CryptoRng;
 
+pub use backup::{DeviceExport, DeviceRestore};
 pub use error::DeviceError;
 pub use received::Received;
 

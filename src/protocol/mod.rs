@@ -27,8 +27,10 @@
 //! | `hosting` | who can read a chat, and the user's consent |
 //! | `retry` | decryption errors, asked about and answered |
 //! | `import` | state of another implementation |
+//! | `backup` | what of a device goes into a backup, and comes back |
 //! | `loaded`, `record` | what an operation works on, and its stored form |
 
+mod backup;
 mod companion;
 mod decrypt;
 mod encrypt;
@@ -52,6 +54,10 @@ use alloc::vec::Vec;
 
 use rand_core::CryptoRng;
 
+pub use backup::{
+    BackedUpDevice, BackedUpRecord, BackupIdentity, DeviceBackupReader, DeviceBackupWriter,
+    RestoredIdentity,
+};
 pub use companion::{
     CompanionPolicy, DecryptFromCompanion, NoteNewerDeviceList, StartCompanionSession,
     UpdateDeviceList, VerifyCompanion,

@@ -148,6 +148,11 @@ impl<'o> Writer<'o> {
         self.varint(length as u64);
     }
 
+    /// A length alone, as it stands before a message in a stream.
+    pub(crate) fn length(&mut self, length: usize) {
+        self.varint(length as u64);
+    }
+
     /// Bytes as they are.
     #[inline]
     pub(crate) fn raw(&mut self, bytes: &[u8]) {

@@ -6,6 +6,7 @@
 mod account;
 mod app_state;
 mod app_state_proto;
+mod backup;
 mod business;
 mod companions;
 mod content;
