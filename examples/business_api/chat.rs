@@ -1,6 +1,7 @@
 //! What the host keeps of one customer: a record beside the session, changed in the same commits.
 
 use prost::Message as _;
+use sandi::content::Padding;
 use sandi::protocol::Loaded;
 use sandi::rand_core::CryptoRng;
 use sandi::session::CiphertextMessage;
@@ -93,7 +94,9 @@ impl Chat {
             let waiting = again.chain(self.waiting.drain(..)).collect();
             self.waiting = waiting;
         }
-        let content = Content::decode(plaintext).unwrap_or_default();
+        // What is no text of ours is a question all the same.
+        let content = Padding::WhatsApp.unpad(plaintext).unwrap_or_default();
+        let content = Content::decode(content).unwrap_or_default();
         self.received += 1;
         self.waiting.push(Question { text: content.conversation });
     }

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use prost::Message as _;
+use sandi::business::{EncryptionStatus, is_hosted};
+use sandi::content::Padding;
 use sandi::device::{NewDevice, random_registration_id};
 use sandi::jid::Server;
 use sandi::keys::IdentityKeyPair;
-use sandi::protocol::{IdentityScope, Options};
+use sandi::protocol::{HostedPolicy, IdentityScope, Options};
 use sandi::session::CiphertextMessage;
 use sandi::{Address, Device, DeviceId, Jid, MemoryStore, OsRng, Policy};
 
@@ -23,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// One customer's app.
 pub(crate) struct Customer {
     pub(crate) device: Device<MemoryStore>,
+    pub(crate) rng: OsRng,
+    /// The status that the app has shown to its user, other than end-to-end encrypted.
+    pub(crate) shown: Option<EncryptionStatus>,
     number: usize,
     /// Questions asked in this run.
     asked: u32,
@@ -34,7 +39,6 @@ pub(crate) struct Customer {
 pub(crate) struct Customers {
     pub(crate) all: Vec<Customer>,
     numbers: BTreeMap<Address, usize>,
-    rng: OsRng,
 }
 
 /// What the customers have seen.
@@ -54,16 +58,19 @@ pub(crate) fn address(number: usize) -> Result<Address> {
 }
 
 impl Customer {
-    fn new(number: usize, rng: &mut OsRng) -> Result<Self> {
+    fn new(number: usize) -> Result<Self> {
+        let mut rng = OsRng::default();
         let new = NewDevice {
             address: address(number)?,
-            identity: IdentityKeyPair::generate(rng),
-            registration_id: random_registration_id(rng),
+            identity: IdentityKeyPair::generate(&mut rng),
+            registration_id: random_registration_id(&mut rng),
             scope: IdentityScope::Device,
         };
-        let options = Options { dialects: Policy::V3, ..Options::default() };
-        let device = Device::create(MemoryStore::new(), new, options, rng)?.with_cache(2);
-        Ok(Self { device, number, asked: 0, expected: BTreeSet::new() })
+        let hosted = HostedPolicy::RequireConsent;
+        let options = Options { dialects: Policy::V3, hosted, ..Options::default() };
+        let device = Device::create(MemoryStore::new(), new, options, &mut rng)?.with_cache(2);
+        let expected = BTreeSet::new();
+        Ok(Self { device, rng, shown: None, number, asked: 0, expected })
     }
 
     /// The next question's text.
@@ -73,10 +80,13 @@ impl Customer {
     }
 
     /// Asks the business's endpoint.
-    fn ask(&mut self, host: &Host, rng: &mut OsRng) -> Result<()> {
+    fn ask(&mut self, host: &Host) -> Result<()> {
         let question = self.next_question();
-        let plaintext = Content { conversation: question.clone() }.encode_to_vec();
-        let message = self.device.encrypt(host.address(), &plaintext, now(), rng)?;
+        let content = Content { conversation: question.clone() }.encode_to_vec();
+        let plaintext = Padding::WhatsApp.pad(&content, &mut self.rng)?;
+        let message = self.device.encrypt(host.address(), &plaintext, now(), &mut self.rng)?;
+        let must_be_told = is_hosted(host.address());
+        assert!(!must_be_told || self.shown.is_some(), "a message left before its user was told");
         self.expected.insert(answer_to(&question));
         let from = self.device.address().clone();
         host.queue().push(Event::Message(Envelope { from, message }));
@@ -84,11 +94,13 @@ impl Customer {
     }
 
     /// Reads an answer; whether it is to a question of this run.
-    fn read(&mut self, host: &Host, message: &CiphertextMessage, rng: &mut OsRng) -> Result<bool> {
+    fn read(&mut self, host: &Host, message: &CiphertextMessage) -> Result<bool> {
         let CiphertextMessage { message_type, bytes } = message;
-        let received = self.device.decrypt(host.address(), *message_type, bytes, now(), rng)?;
+        let (from, rng) = (host.address(), &mut self.rng);
+        let received = self.device.decrypt(from, *message_type, bytes, now(), rng)?;
         let decrypted = received.commit()?;
-        let answer = Content::decode(&**decrypted.plaintext)?.conversation;
+        let content = Padding::WhatsApp.unpad(&decrypted.plaintext)?;
+        let answer = Content::decode(content)?.conversation;
         assert!(answer.contains(&format!("customer {},", self.number)), "the answer of another");
         let from = self.device.address().clone();
         host.queue().push(Event::Read { from, ciphertext: bytes.clone() });
@@ -98,13 +110,12 @@ impl Customer {
 
 impl Customers {
     pub(crate) fn new(count: usize) -> Result<Self> {
-        let mut rng = OsRng::default();
         let (mut all, mut numbers) = (Vec::with_capacity(count), BTreeMap::new());
         for number in 0..count {
-            all.push(Customer::new(number, &mut rng)?);
+            all.push(Customer::new(number)?);
             numbers.insert(address(number)?, number);
         }
-        Ok(Self { all, numbers, rng })
+        Ok(Self { all, numbers })
     }
 
     /// Every one takes a bundle of the endpoint, and starts a session.
@@ -112,7 +123,7 @@ impl Customers {
         let peer = host.address().clone();
         for customer in &mut self.all {
             let bundle = host.shelf()?.bundle().ok_or("no bundle on the shelf")?;
-            customer.device.start_session(&peer, &bundle, now(), &mut self.rng)?;
+            customer.device.start_session(&peer, &bundle, now(), &mut customer.rng)?;
         }
         Ok(())
     }
@@ -132,7 +143,7 @@ impl Customers {
             while let Some((to, message)) = answer {
                 let number = *self.numbers.get(&to).ok_or("an answer to nobody")?;
                 let customer = &mut self.all[number];
-                if customer.read(host, &message, &mut self.rng)? {
+                if customer.read(host, &message)? {
                     seen.read += 1;
                 } else {
                     seen.earlier += 1;
@@ -150,7 +161,7 @@ impl Customers {
     fn ask(&mut self, number: usize, host: &Host, seen: &mut Seen) -> Result<()> {
         let at_once = if number.is_multiple_of(7) { 2 } else { 1 };
         for _ in 0..at_once {
-            self.all[number].ask(host, &mut self.rng)?;
+            self.all[number].ask(host)?;
             seen.asked += 1;
         }
         Ok(())

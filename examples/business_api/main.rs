@@ -7,6 +7,11 @@
 //! customers live in memory, so they come back with a new phone and a new identity key, which is
 //! counted). `--fresh` begins with empty files.
 //!
+//! Then the business moves to a company that runs its endpoint: a hosted device, with a file, keys and workers
+//! of its own. The customers' apps require their users' consent before they write to somebody else than the
+//! business itself ([`HostedPolicy::RequireConsent`](sandi::protocol::HostedPolicy)), so each user is told
+//! before the next message leaves.
+//!
 //! | file | what |
 //! |---|---|
 //! | `host` | the endpoint: one device, one file, its workers |
@@ -14,6 +19,7 @@
 //! | `operations` | the library's operations and the business's records, in one commit |
 //! | `chat` | what is kept of one customer |
 //! | `customers` | the other side |
+//! | `moving` | the move, as the customers' apps see it |
 //! | `network` | the server between them |
 #![allow(clippy::print_stdout, clippy::panic)] // a program for people to read, which checks what it claims
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // of counters and positions
@@ -22,6 +28,7 @@
 mod chat;
 mod customers;
 mod host;
+mod moving;
 mod network;
 mod operations;
 mod worker;
@@ -32,7 +39,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use customers::{Customers, Seen};
 use host::{Host, Totals};
-use sandi::jid::Server;
+use moving::Announcement;
+use sandi::jid::{HOSTED_DEVICE, Server};
 use sandi::{DeviceId, Jid, Timestamp};
 use worker::Done;
 
@@ -136,5 +144,22 @@ fn main() -> Result<()> {
     customers.meet(&mut own)?;
     let (seen, done, seconds) = serve(&own, &mut customers, workers)?;
     report(seen, done, own.check(everyone())?, seconds, workers);
+
+    println!("\nIt moves to a solution provider, which runs its endpoint from now on:");
+    let hosted = Jid::new(BUSINESS, HOSTED_DEVICE, Server::Hosted)?.address()?;
+    let mut provider = Host::open(&arguments.file("hosted.sandi")?, &hosted)?;
+    let news = Announcement::third_party(&address, &hosted);
+    let told = customers.be_told(&mut provider, &news)?;
+    println!("  {} attempts to write were refused: ConsentRequired", told.refused);
+    println!(
+        "  {} of {count} users were told that the business works with another company, {} of them by an \
+         app that noticed it at the hosted address; {} agreed",
+        told.told, told.late, told.agreed
+    );
+    assert_eq!((told.told, told.agreed), (count, count), "everyone is told, and agrees");
+    assert_eq!(told.refused, 2 * count, "nobody could write before");
+    let (seen, done, seconds) = serve(&provider, &mut customers, workers)?;
+    report(seen, done, provider.check(everyone())?, seconds, workers);
+    println!("\n{count} of {count} customers were told before their next message left.");
     Ok(())
 }

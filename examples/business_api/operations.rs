@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 
 use prost::Message as _;
+use sandi::content::Padding;
 use sandi::protocol::{Decrypt, Encrypt, Loaded, Operation, Own, Recipient};
 use sandi::rand_core::CryptoRng;
 use sandi::session::CiphertextMessage;
 use sandi::{Address, Changes, Error, RecordKey, Timestamp};
 
-use crate::chat::{Chat, Content, Question};
+use crate::chat::{Chat, Content};
 use crate::network::Envelope;
 
 type Needs = Result<Vec<RecordKey>, Error>;
@@ -104,12 +105,13 @@ impl Operation for Answer<'_> {
         rng: &mut impl CryptoRng,
     ) -> Result<(Self::Output, Changes), Error> {
         let mut chats = BTreeMap::new();
-        let mut answers: Vec<(&Address, Question, Vec<u8>)> = Vec::new();
+        let mut answers = Vec::new();
         for customer in self.customers {
             let mut chat = Chat::load(loaded, customer)?;
             for question in std::mem::take(&mut chat.waiting) {
                 let content = Content { conversation: answer_to(&question.text) };
-                answers.push((customer, question, content.encode_to_vec()));
+                let padded = Padding::WhatsApp.pad(&content.encode_to_vec(), rng)?;
+                answers.push((customer, question, padded));
             }
             chats.insert(customer, chat);
         }
