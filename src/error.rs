@@ -123,6 +123,18 @@ pub enum Error {
     /// A linking code has met too many answers, or is too old (spec 22 §7).
     TooManyAttempts,
 
+    // -- calls ----------------------------------------------------------------------------------
+    /// The header of a media packet, or the trailer of a frame, is malformed, or it has more streams than a
+    /// call may (spec 23 §3, §6).
+    InvalidMediaPacket,
+    /// The media packet or frame was seen before, or is older than the replay window.
+    ReplayedMediaPacket,
+    /// The call key was used before, for this call or another, its one sender was taken, or its epoch is over
+    /// (spec 23 §5, §7).
+    ReusedCallKey,
+    /// A call key has encrypted as many packets or frames as it may: rotate it.
+    CallKeyExhausted,
+
     // -- missing --------------------------------------------------------------------------------
     /// No session that can be used: never established, archived, or unacknowledged for over 30 days.
     SessionNotFound,
@@ -225,6 +237,10 @@ impl fmt::Display for Error {
             Self::NoAccountKey => f.write_str("no key that vouches for the device is known"),
             Self::UnverifiedCompanion => f.write_str("companion's identity is not verified"),
             Self::DeviceListExpired => f.write_str("device list is too old"),
+            Self::InvalidMediaPacket => f.write_str("media packet is malformed"),
+            Self::ReplayedMediaPacket => f.write_str("media packet was seen before or is too old"),
+            Self::ReusedCallKey => f.write_str("call key was used before"),
+            Self::CallKeyExhausted => f.write_str("call key is exhausted"),
             Self::SessionNotFound => f.write_str("no usable session"),
             Self::NoSenderKeyState => f.write_str("no sender key"),
             Self::InvalidPreKeyId(id) => write!(f, "one-time pre-key {id} is unknown"),
@@ -311,7 +327,10 @@ impl Error {
             | Self::FingerprintVersionMismatch { .. }
             | Self::Outdated
             | Self::UnsupportedBackup(_)
-            | Self::NotOwnDevice => Disposition::Drop,
+            | Self::NotOwnDevice
+            | Self::InvalidMediaPacket
+            | Self::ReplayedMediaPacket
+            | Self::ReusedCallKey => Disposition::Drop,
             Self::Rejected
             | Self::TooFarInFuture
             | Self::ReusedBaseKey
@@ -342,6 +361,7 @@ impl Error {
             | Self::InvalidArgument
             | Self::InvalidIterationCount(_)
             | Self::InvalidBackupKey
+            | Self::CallKeyExhausted
             | Self::NotLoaded => Disposition::FixCaller,
         }
     }

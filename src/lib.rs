@@ -25,6 +25,7 @@
 //! | derive what a profile key or a backup key gives | [`profile_key`], [`backup_key`] |
 //! | link devices, verify those of others | [`linking`] |
 //! | write and read encrypted backups | [`backup`] |
+//! | place and take calls | `call` (feature `call`) |
 //! | keep records | [`store`] |
 //! | move from another implementation | [`migrate`] |
 //! | the post-quantum ratchet alone | [`spqr`] |
@@ -71,6 +72,8 @@ pub mod attachment;
 pub mod backup;
 pub mod backup_key;
 pub mod business;
+#[cfg(feature = "call")]
+pub mod call;
 pub mod content;
 pub mod fingerprint;
 pub mod hpke;

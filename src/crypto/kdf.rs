@@ -2,6 +2,7 @@
 
 use hkdf::{Hkdf, HkdfExtract};
 use hmac::{Hmac, KeyInit, Mac};
+#[cfg(feature = "call")]
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 use zeroize::Zeroize;
@@ -71,15 +72,28 @@ pub(crate) fn hmac_sha512(key: &[u8], parts: &[&[u8]]) -> [u8; 64] {
     state.finalize().into_bytes().into()
 }
 
-/// `HMAC-SHA-1(key, parts)`, the authentication of SRTP (RFC 3711 §4.2.1).
-#[allow(clippy::expect_used)] // HMAC takes keys of any length (RFC 2104 §2)
-#[allow(dead_code)] // for `call`
-pub(crate) fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
-    let mut state: Hmac<Sha1> = Hmac::new_from_slice(key).expect("HMAC takes any key length");
-    for part in parts {
-        state.update(part);
+/// An absorbed HMAC-SHA-1 key, the authentication of SRTP (RFC 3711 §4.2.1). Its state is wiped on drop.
+#[cfg(feature = "call")]
+pub(crate) struct HmacSha1Key(Hmac<Sha1>);
+
+#[cfg(feature = "call")]
+impl HmacSha1Key {
+    /// Absorbs a key of any length.
+    #[allow(clippy::expect_used)] // HMAC takes keys of any length (RFC 2104 §2)
+    pub(crate) fn new(key: &[u8]) -> Self {
+        const fn wiped_on_drop<T: zeroize::ZeroizeOnDrop>() {}
+        const { wiped_on_drop::<Sha1>() };
+        Self(Hmac::new_from_slice(key).expect("HMAC takes any key length"))
     }
-    state.finalize().into_bytes().into()
+
+    /// `HMAC-SHA-1(key, parts)`, where the parts are concatenated.
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 20] {
+        let mut state = self.0.clone();
+        for part in parts {
+            state.update(part);
+        }
+        state.finalize().into_bytes().into()
+    }
 }
 
 /// `PBKDF2-HMAC-SHA-256(password, salt, iterations, 32)` (RFC 8018).

@@ -8,6 +8,7 @@ mod app_state;
 mod app_state_proto;
 mod backup;
 mod business;
+mod calls;
 mod companions;
 mod content;
 mod data;
