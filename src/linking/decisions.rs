@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn the_pairing_mac_goes_by_the_outer_account_type() {
-        assert_eq!(pairing_mac_prefix(EncryptionType::E2ee), []);
+        assert_eq!(pairing_mac_prefix(EncryptionType::E2ee), [0_u8; 0]);
         for hosted in HOSTED_LIKE {
             assert_eq!(pairing_mac_prefix(hosted), [6, 5]);
         }
