@@ -12,7 +12,7 @@ mod common;
 use std::hint::black_box;
 
 use aes::Aes128;
-use aes::cipher::{InnerIvInit, KeyInit as _, StreamCipherCore};
+use aes::cipher::{InnerIvInit, StreamCipherCore};
 use common::criterion;
 use criterion::{BatchSize, Throughput};
 use hmac::{Hmac, KeyInit, Mac};

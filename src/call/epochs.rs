@@ -132,7 +132,7 @@ impl CallEpochs {
     /// forge what others say.
     pub fn retire(&mut self) {
         let last = self.epochs.len().saturating_sub(1);
-        let over = self.epochs.drain(..last).map(|epoch| epoch.transaction_id).last();
+        let over = self.epochs.drain(..last).map(|epoch| epoch.transaction_id).next_back();
         self.over = over.or(self.over);
     }
 
