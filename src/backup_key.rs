@@ -8,9 +8,9 @@ use crate::secret::Secret;
 
 /// The key from which a Signal account's backup keys are derived, 32 bytes.
 #[derive(Debug, PartialEq, Eq)]
-pub struct BackupKey(Secret<32>);
+pub struct AccountBackupKey(Secret<32>);
 
-impl BackupKey {
+impl AccountBackupKey {
     /// The key of an account entropy pool, given as its text.
     #[must_use]
     pub fn from_entropy_pool(pool: &str) -> Self {

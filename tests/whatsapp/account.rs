@@ -2,7 +2,7 @@
 
 use hkdf::Hkdf;
 use proptest::prelude::*;
-use sandi::backup_key::BackupKey;
+use sandi::backup_key::AccountBackupKey;
 use sandi::hpke::{OVERHEAD, open, seal};
 use sandi::keys::{KeyPair, PublicKey};
 use sandi::profile_key::{ProfileKey, group_access_key};
@@ -59,10 +59,10 @@ fn backup_keys_follow_from_the_entropy_pool() {
         Hkdf::<Sha256>::new(None, key).expand(&info.concat(), &mut out).unwrap();
         out
     };
-    let key = BackupKey::from_entropy_pool(pool);
+    let key = AccountBackupKey::from_entropy_pool(pool);
     let expected = derive(pool.as_bytes(), &[b"20240801_SIGNAL_BACKUP_KEY"], 32);
     assert_eq!(key.secret().expose()[..], expected);
-    assert_eq!(BackupKey::from_bytes(&expected).unwrap(), key);
+    assert_eq!(AccountBackupKey::from_bytes(&expected).unwrap(), key);
     let aci = ServiceId::aci(ACI);
     let id = derive(&expected, &[b"20241024_SIGNAL_BACKUP_ID:", &ACI], 16);
     assert_eq!(key.backup_id(&aci).unwrap()[..], id);
@@ -75,7 +75,7 @@ fn backup_keys_follow_from_the_entropy_pool() {
     assert_eq!(key.media_id("fotografía")[..], media);
     assert_eq!(key.backup_id(&ServiceId::pni(ACI)), Err(Error::InvalidServiceId));
     assert!(key.backup_private_key(&ServiceId::pni(ACI)).is_err());
-    assert_eq!(BackupKey::from_bytes(&[0; 33]), Err(Error::InvalidArgument));
+    assert_eq!(AccountBackupKey::from_bytes(&[0; 33]), Err(Error::InvalidArgument));
 }
 
 #[test]
