@@ -10,11 +10,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use sandi::business::{
-    AccountType, ActualActors, Assessment, EncryptionStatus, Evidence, HostStorage, IdentityInfo,
-    Notice, Signal, StatusChange, hosting_name, is_hosted,
+    ActualActors, Assessment, EncryptionStatus, Evidence, HostStorage, IdentityInfo, Notice,
+    Signal, StatusChange, hosting_name, is_hosted,
 };
 use sandi::device::DeviceError;
 use sandi::group::Distribution;
+use sandi::linking::EncryptionType;
 use sandi::protocol::{
     Encrypt, HostedPolicy, Loaded, Operation, Options, Own, Recipient, SendToGroup, SentToGroup,
 };
@@ -61,7 +62,7 @@ fn assess(signals: impl IntoIterator<Item = Signal>) -> Assessment {
 fn sources() -> Vec<Vec<Option<(Signal, EncryptionStatus)>>> {
     let (own, hosted) = (address(SHOP, 1), address(SHOP, 99));
     let some = |signal, status| Some((signal, status));
-    use AccountType as Type;
+    use EncryptionType as Type;
     vec![
         vec![
             None,
@@ -70,19 +71,19 @@ fn sources() -> Vec<Vec<Option<(Signal, EncryptionStatus)>>> {
         ],
         vec![
             None,
-            some(Signal::device_types([Type::EndToEnd, Type::EndToEnd], NOW), EndToEnd),
-            some(Signal::device_types([Type::EndToEnd, Type::Hosted], NOW), HostedUnknown),
+            some(Signal::device_types([Type::E2ee, Type::E2ee], NOW), EndToEnd),
+            some(Signal::device_types([Type::E2ee, Type::Hosted], NOW), HostedUnknown),
         ],
         vec![
             None,
-            some(Signal::account_type(Type::EndToEnd, 5), EndToEnd),
+            some(Signal::account_type(Type::E2ee, 5), EndToEnd),
             some(Signal::account_type(Type::Hosted, 5), HostedUnknown),
-            some(Signal::account_type(Type::NotEndToEnd, 5), HostedUnknown),
+            some(Signal::account_type(Type::NonE2ee, 5), HostedUnknown),
         ],
         vec![
             None,
-            some(Signal::message(Type::EndToEnd, 5), EndToEnd),
-            some(Signal::message(Type::from_number(1), 5), HostedUnknown),
+            some(Signal::message(Type::E2ee, 5), EndToEnd),
+            some(Signal::message(Type::from_value(1), 5), HostedUnknown),
         ],
         vec![
             None,
@@ -179,19 +180,19 @@ fn an_older_claim_never_replaces_a_newer_one_and_of_one_moment_the_worse_holds()
         (said(EndToEnd, 10), said(HostedByThirdParty, 10), HostedByThirdParty),
         (said(HostedByThirdParty, 10), said(EndToEnd, 10), HostedByThirdParty),
         (
-            Signal::account_type(AccountType::Hosted, 100),
-            Signal::account_type(AccountType::EndToEnd, 99),
+            Signal::account_type(EncryptionType::Hosted, 100),
+            Signal::account_type(EncryptionType::E2ee, 99),
             HostedUnknown,
         ),
         (
-            Signal::account_type(AccountType::Hosted, 100),
-            Signal::account_type(AccountType::EndToEnd, 101),
+            Signal::account_type(EncryptionType::Hosted, 100),
+            Signal::account_type(EncryptionType::E2ee, 101),
             EndToEnd,
         ),
         // Without a timestamp, a message takes nothing back.
         (
-            Signal::message(AccountType::Hosted, 0),
-            Signal::message(AccountType::EndToEnd, 0),
+            Signal::message(EncryptionType::Hosted, 0),
+            Signal::message(EncryptionType::E2ee, 0),
             HostedUnknown,
         ),
     ] {
@@ -205,8 +206,8 @@ fn claims_may_come_in_any_order_and_more_than_once() {
         said(HostedByMeta, 1),
         said(EndToEnd, 2),
         said(HostedByThirdParty, 2),
-        Signal::account_type(AccountType::Hosted, 7),
-        Signal::account_type(AccountType::EndToEnd, 8),
+        Signal::account_type(EncryptionType::Hosted, 7),
+        Signal::account_type(EncryptionType::E2ee, 8),
         Signal::scan(true, NOW),
     ];
     let expected = assess(signals);
@@ -386,7 +387,7 @@ fn consent_to_what_a_server_says_does_not_reach_what_is_proven_later() {
     learn(&mut customer, &[said(HostedByThirdParty, 1)]);
     consent(&mut customer, SHOP, HostedByThirdParty).unwrap();
     // Proven by a signature: the same status, now bound. The user has agreed to it.
-    assert_eq!(learn(&mut customer, &[Signal::account_type(AccountType::Hosted, 1)]), []);
+    assert_eq!(learn(&mut customer, &[Signal::account_type(EncryptionType::Hosted, 1)]), []);
     assert_eq!(refusal(&mut customer, &to), None);
     // The server says that it is over; the signature says that it is not.
     let events = learn(&mut customer, &[said(EndToEnd, 2)]);

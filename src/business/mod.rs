@@ -5,11 +5,12 @@
 //! that party, so the user has to be told, before the next message leaves, and again when it changes.
 //!
 //! ```
-//! use sandi::business::{AccountType, EncryptionStatus, Evidence, IdentityInfo, Signal};
+//! use sandi::business::{EncryptionStatus, Evidence, IdentityInfo, Signal};
+//! use sandi::linking::EncryptionType;
 //!
 //! let mut evidence = Evidence::default();
 //! // Signed by the business, at second 1,700,000,000: its account is hosted.
-//! evidence.add(Signal::account_type(AccountType::Hosted, 1_700_000_000));
+//! evidence.add(Signal::account_type(EncryptionType::Hosted, 1_700_000_000));
 //! // The server says that it is not.
 //! let profile = IdentityInfo::decode(&[0x28, 0, 0x30, 0])?;
 //! evidence.add(Signal::profile(&profile).expect("it speaks of hosting"));
@@ -53,6 +54,6 @@ pub use assessment::{Assessment, Evidence};
 pub use endpoint::{hosting_name, is_hosted};
 pub use identity_info::{ActualActors, HostStorage, IdentityInfo, VerifiedLevel};
 pub use known_name::{NameChange, VerifiedName};
-pub use signal::{AccountType, AssertedSource, BoundSource, Claim, Signal};
+pub use signal::{AssertedSource, BoundSource, Claim, Signal};
 pub use status::{EncryptionStatus, Notice, StatusChange};
 pub use verified_name::{Issuer, LocalizedName, VerifiedNameCertificate, VerifiedNameDetails};

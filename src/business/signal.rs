@@ -2,33 +2,12 @@
 
 use super::{ActualActors, EncryptionStatus, HostStorage, IdentityInfo, is_hosted};
 use crate::address::Address;
+use crate::linking::EncryptionType;
 use crate::time::Timestamp;
 
-/// `ADVEncryptionType` (spec 22 §2): how an account or a device says that it encrypts.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum AccountType {
-    /// 0: end-to-end encrypted.
-    EndToEnd,
-    /// 1: hosted.
-    Hosted,
-    /// 2, or a number that is not known: treated as hosted.
-    NotEndToEnd,
-}
-
-impl AccountType {
-    /// The type of a number on the wire; an absent field is 0.
-    #[must_use]
-    pub const fn from_number(number: u64) -> Self {
-        match number {
-            0 => Self::EndToEnd,
-            1 => Self::Hosted,
-            _ => Self::NotEndToEnd,
-        }
-    }
-
-    const fn status(self) -> EncryptionStatus {
-        hosted_if(!matches!(self, Self::EndToEnd))
-    }
+/// What a device or an account says of itself; anything but end-to-end encrypted is hosted (spec 22 §2).
+const fn status_of(declared: EncryptionType) -> EncryptionStatus {
+    hosted_if(!declared.is_e2ee())
 }
 
 const fn hosted_if(hosted: bool) -> EncryptionStatus {
@@ -100,16 +79,16 @@ impl Signal {
 
     /// (ii) From `deviceType` of the verified identities of all of a user's devices, at `now`.
     #[must_use]
-    pub fn device_types(types: impl IntoIterator<Item = AccountType>, now: Timestamp) -> Self {
-        let worst = types.into_iter().map(AccountType::status).max().unwrap_or_default();
+    pub fn device_types(types: impl IntoIterator<Item = EncryptionType>, now: Timestamp) -> Self {
+        let worst = types.into_iter().map(status_of).max().unwrap_or_default();
         Self::Bound(BoundSource::DeviceType, Claim { at: now.as_millis(), status: worst })
     }
 
     /// (ii) From `accountType` of a device identity or key-index list whose signature was verified, and
     /// the timestamp in it, in seconds.
     #[must_use]
-    pub const fn account_type(account_type: AccountType, timestamp: u64) -> Self {
-        let claim = Claim { at: timestamp, status: account_type.status() };
+    pub const fn account_type(account_type: EncryptionType, timestamp: u64) -> Self {
+        let claim = Claim { at: timestamp, status: status_of(account_type) };
         Self::Bound(BoundSource::AccountType, claim)
     }
 
@@ -117,8 +96,8 @@ impl Signal {
     /// and `senderTimestamp` beside it, in seconds; 0 where it lacks. The `receiverAccountType` is one
     /// about this device's own user.
     #[must_use]
-    pub const fn message(account_type: AccountType, timestamp: u64) -> Self {
-        Self::Bound(BoundSource::Message, Claim { at: timestamp, status: account_type.status() })
+    pub const fn message(account_type: EncryptionType, timestamp: u64) -> Self {
+        Self::Bound(BoundSource::Message, Claim { at: timestamp, status: status_of(account_type) })
     }
 
     /// (v) From `hostedState` of a security code that was scanned at `now`. It stands until the next

@@ -61,7 +61,8 @@ pub struct DeviceListMetadata {
     pub sender_timestamp: Option<u64>,
     /// `senderKeyIndexes`: listed only if the key of some device is missing.
     pub sender_key_indexes: Vec<u32>,
-    /// `senderAccountType`: 0 end-to-end encrypted, 1 hosted (spec 22 §3).
+    /// `senderAccountType`, an [`EncryptionType`](crate::linking::EncryptionType) (spec 22 §2): what
+    /// [`Signal::message`](crate::business::Signal::message) takes.
     pub sender_account_type: Option<u32>,
     /// `receiverAccountType`, likewise.
     pub receiver_account_type: Option<u32>,

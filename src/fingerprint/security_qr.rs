@@ -72,6 +72,13 @@ impl QrParty {
         party
     }
 
+    /// Whether the party's account is hosted by someone else than its owner, as the code says: what
+    /// [`Signal::scan`](crate::business::Signal::scan) takes.
+    #[must_use]
+    pub const fn is_hosted(&self) -> bool {
+        self.hosted
+    }
+
     /// Adds the phone-number identifier.
     #[must_use]
     pub fn with_pn(mut self, identifier: impl Into<String>) -> Self {
@@ -172,6 +179,12 @@ impl SecurityQr {
             QrVersion::HashedKeys => 1,
         };
         Self { version, local, remote }
+    }
+
+    /// The party that shows the code.
+    #[must_use]
+    pub const fn local(&self) -> &QrParty {
+        &self.local
     }
 
     /// The bytes of the code.
