@@ -95,7 +95,7 @@ impl Member {
         if id & 0xFF != from.1 {
             return Err("a key for another member's frames".into());
         }
-        self.others.insert(id.into(), DecryptionKey::derive_from(SUITE, id, base)?);
+        self.others.insert(id, DecryptionKey::derive_from(SUITE, id, base)?);
         Ok(())
     }
 
