@@ -1,7 +1,7 @@
 //! In steady state, messages to a group do not touch the heap in the in-place variants.
 //!
 //! One test alone in its program, which has no other thread: the counter sees every thread.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::arithmetic_side_effects)]
 
 use std::alloc::System;
 
