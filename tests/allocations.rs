@@ -2,6 +2,7 @@
 //!
 //! One test alone in its program, which has no other thread: the counter sees every thread.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects)]
 
 mod common;
 
