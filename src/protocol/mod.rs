@@ -26,10 +26,12 @@
 //! | `group` | messages to a group |
 //! | `hosting` | who can read a chat, and the user's consent |
 //! | `retry` | decryption errors, asked about and answered |
+//! | `move_address`, `alias` | a peer device whose address has changed |
 //! | `import` | state of another implementation |
 //! | `backup` | what of a device goes into a backup, and comes back |
 //! | `loaded`, `record` | what an operation works on, and its stored form |
 
+mod alias;
 mod backup;
 mod companion;
 mod decrypt;
@@ -40,6 +42,7 @@ mod import;
 mod ledger;
 mod loaded;
 mod local;
+mod move_address;
 mod record;
 mod repair;
 mod replenish;
@@ -54,6 +57,7 @@ use alloc::vec::Vec;
 
 use rand_core::CryptoRng;
 
+pub(crate) use alias::{ALIASES_MAX, Alias};
 pub use backup::{
     BackedUpDevice, BackedUpRecord, BackupIdentity, DeviceBackupReader, DeviceBackupWriter,
     RestoredIdentity,
@@ -74,6 +78,7 @@ pub use ledger::PreKeyPlan;
 pub use loaded::Loaded;
 pub(crate) use loaded::Peer;
 pub use local::{IdentityScope, Local};
+pub use move_address::{MoveAddress, Moved};
 pub(crate) use record::Stored;
 pub use repair::{RepairSession, Repaired};
 pub use replenish::{Replenish, ServerStock};

@@ -8,6 +8,7 @@ mod groups;
 mod healing;
 mod messages;
 mod model;
+mod moves;
 mod pre_keys;
 mod sealed;
 mod sesame;
