@@ -80,7 +80,6 @@ fn record_keys_have_the_bytes_they_always_had() {
         (RecordKey::SessionArchive { address: bob(), slot: 5 }, "11626f620200000005"),
         (RecordKey::SkippedKeys { address: bob(), page: 6 }, "12626f620200000006"),
         (RecordKey::Retry(bob()), "13626f6202"),
-        (RecordKey::Alias(bob()), "14626f6202"),
         (RecordKey::Identity { name: name.clone(), device: None }, "20626f62"),
         (RecordKey::Identity { name: name.clone(), device: Some(bob().device()) }, "21626f6202"),
         (RecordKey::User(name.clone()), "22626f62"),

@@ -11,7 +11,6 @@
 //! | `pre_keys` | what to upload |
 //! | `identities` | whom to trust |
 //! | `retries` | messages that did not decrypt |
-//! | `moves` | a peer device whose address has changed |
 //! | `imports` | state of another implementation |
 //! | `backup` | the device's own state in a backup |
 //! | `cache` | decoded sessions, kept between two operations |
@@ -26,7 +25,6 @@ mod hosting;
 mod identities;
 mod imports;
 mod messages;
-mod moves;
 mod pre_keys;
 mod received;
 mod retries;

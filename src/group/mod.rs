@@ -70,17 +70,6 @@ impl SenderKeyRecord {
         &self.states
     }
 
-    /// Takes over the states of `other` whose chain ids are not here, behind those that are; of all, five stay.
-    pub(crate) fn absorb(&mut self, other: Self) {
-        for state in other.states {
-            let known = self.chain_ids().any(|id| id == state.chain_id);
-            if !known && self.states.len() < MAX_SENDER_KEY_STATES {
-                self.states.push_back(state);
-                self.changed = true;
-            }
-        }
-    }
-
     /// Whether there is no key at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -35,7 +35,7 @@ pub struct Decrypt<'a> {
 pub struct Decrypted {
     /// The plaintext. Wiped on drop.
     pub plaintext: Plaintext,
-    /// The device that sent it: under the address to which it was [moved](super::MoveAddress), if it was.
+    /// The device that sent it.
     pub sender: Address,
     /// The identity key under which it was sent.
     pub identity_key: IdentityKey,
@@ -64,11 +64,15 @@ impl<'a> Decrypt<'a> {
         }
     }
 
+    fn addresses(&self, own: &'a Own) -> Addresses<'a> {
+        Addresses { local: own.local.address(), remote: self.from }
+    }
+
     /// Spec 03 §5.3: in an existing session, or in a new one. Returns what the caller has to save.
     fn accept(
+        &self,
         own: &Own,
         loaded: &mut Loaded,
-        from: &Address,
         session: &mut Session,
         message: &PreKeySignalMessage<'_>,
         now: Timestamp,
@@ -78,11 +82,11 @@ impl<'a> Decrypt<'a> {
         let key = *message.identity_key();
         // 2. trust, direction Receiving, before anything else
         let seen = if exists { Seen::Receiving } else { Seen::InNewSession };
-        loaded.identity(own, from)?.permits(own.options.trust, &key, seen)?;
+        loaded.identity(own, self.from)?.permits(own.options.trust, &key, seen)?;
         // 5. signed, then KEM, then one-time pre-key
         let held = if exists { Held::default() } else { Held::load(loaded.snapshot(), message)? };
         let accepted = session.accept(
-            Addresses { local: own.local.address(), remote: from },
+            self.addresses(own),
             own.local.for_session(),
             message,
             PreKeys {
@@ -95,10 +99,10 @@ impl<'a> Decrypt<'a> {
             |_| true,
             rng,
         )?;
-        let identity_change = loaded.identity(own, from)?.observe(from, &key, seen, now);
+        let identity_change = loaded.identity(own, self.from)?.observe(self.from, &key, seen, now);
         let decrypted = Decrypted {
             plaintext: accepted.plaintext,
-            sender: from.clone(),
+            sender: self.from.clone(),
             identity_key: key,
             identity_change,
             used_pre_keys: accepted.used,
@@ -107,35 +111,30 @@ impl<'a> Decrypt<'a> {
     }
 
     fn decrypt(
+        &self,
         own: &Own,
         loaded: &mut Loaded,
-        from: &Address,
         session: &mut Session,
         message: &SignalMessage<'_>,
         now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<Decrypted, Error> {
         let policy = own.options.trust;
-        let identity = loaded.identity(own, from)?;
+        let identity = loaded.identity(own, self.from)?;
         // trust, direction Receiving, once the message has decrypted
         let mut met = None;
         let trusted = |key: &IdentityKey| {
             met = Some(*key);
             identity.permits(policy, key, Seen::Receiving).is_ok()
         };
-        let plaintext = session.decrypt(
-            Addresses { local: own.local.address(), remote: from },
-            message,
-            trusted,
-            rng,
-        )?;
+        let plaintext = session.decrypt(self.addresses(own), message, trusted, rng)?;
         let key = met.ok_or(Error::InvalidSession)?;
         // A session that was imported may belong to an identity that was never seen.
         let seen = if identity.known.is_none() { Seen::InNewSession } else { Seen::Receiving };
-        let identity_change = identity.observe(from, &key, seen, now);
+        let identity_change = identity.observe(self.from, &key, seen, now);
         Ok(Decrypted {
             plaintext,
-            sender: from.clone(),
+            sender: self.from.clone(),
             identity_key: key,
             identity_change,
             used_pre_keys: None,
@@ -148,10 +147,10 @@ impl Operation for Decrypt<'_> {
 
     fn needs(&self, own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
         let parsed = self.parse()?;
-        let (from, mut keys) = loaded.resolved_needs(own, self.from)?;
+        let mut keys = loaded.peer_needs(own, self.from)?;
         if let Parsed::PreKey(message) = parsed {
-            keys.extend(companion::needs(own, loaded, &from));
-            let exists = match loaded.decoded(&from) {
+            keys.extend(companion::needs(own, loaded, self.from));
+            let exists = match loaded.decoded(self.from) {
                 Some(session) => session.has_session_of(&message)?,
                 None => false,
             };
@@ -177,14 +176,13 @@ impl Operation for Decrypt<'_> {
     }
 
     fn identity_change(&self, own: &Own, loaded: &mut Loaded) -> Option<IdentityChange> {
-        let from = loaded.resolve(self.from).ok()?;
         let key = match self.parse().ok()? {
             Parsed::PreKey(message) => *message.identity_key(),
             // A plain message does not name its key; its session does.
-            Parsed::Signal(_) => *loaded.decoded(&from)?.remote_identity()?,
+            Parsed::Signal(_) => *loaded.decoded(self.from)?.remote_identity()?,
         };
-        let known = loaded.identity(own, &from).ok()?.known?;
-        (known.key != key).then(|| trust::change(&from, &known, &key))
+        let known = loaded.identity(own, self.from).ok()?.known?;
+        (known.key != key).then(|| trust::change(self.from, &known, &key))
     }
 }
 
@@ -199,35 +197,31 @@ impl Decrypt<'_> {
         rng: &mut impl CryptoRng,
     ) -> Result<(Decrypted, Changes), Error> {
         let parsed = self.parse()?;
-        let from = loaded.resolve(self.from)?;
         if let Parsed::PreKey(message) = &parsed
             && !vouched
         {
-            companion::admits(own, loaded, &from, message.identity_key())?;
+            companion::admits(own, loaded, self.from, message.identity_key())?;
         }
-        let mut session = loaded.take_session(&from)?;
+        let mut session = loaded.take_session(self.from)?;
         let done = match &parsed {
-            Parsed::PreKey(message) => {
-                Self::accept(own, loaded, &from, &mut session, message, now, rng)
-            }
+            Parsed::PreKey(message) => self.accept(own, loaded, &mut session, message, now, rng),
             Parsed::Signal(message) => {
-                Self::decrypt(own, loaded, &from, &mut session, message, now, rng)
-                    .map(|done| (done, None))
+                self.decrypt(own, loaded, &mut session, message, now, rng).map(|done| (done, None))
             }
         };
         let (decrypted, kem) = match done {
             Ok(done) => done,
             Err(error) => {
-                loaded.put_back(&from, session);
+                loaded.put_back(self.from, session);
                 return Err(error);
             }
         };
-        let mut changes = loaded.save([(from.clone().into_owned(), session)], rng)?;
+        let mut changes = loaded.save([(self.from.clone(), session)], rng)?;
         if let Some(used) = &decrypted.used_pre_keys {
             consume(loaded, used, kem, &mut changes, rng)?;
         }
         if matches!(parsed, Parsed::PreKey(_)) && !vouched {
-            companion::require(own, loaded, &from, &mut changes)?;
+            companion::require(own, loaded, self.from, &mut changes)?;
         }
         Ok((decrypted, changes))
     }

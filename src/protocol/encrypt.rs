@@ -1,6 +1,5 @@
 //! Encrypting to peer devices (spec 04 §3).
 
-use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
@@ -56,15 +55,11 @@ impl Operation for Encrypt<'_> {
         let mut keys = Vec::new();
         for recipient in self.recipients {
             // A corrupt record is that recipient's error, found again when the message is encrypted.
+            let needs = loaded.session_needs(recipient.address).unwrap_or_default();
+            keys.extend(needs);
+            keys.extend(loaded.identity_needs(own, recipient.address));
             keys.extend(hosting::needs(own, loaded, recipient.address));
-            match loaded.resolved_needs(own, recipient.address) {
-                Ok((at, needs)) => {
-                    keys.extend(needs);
-                    keys.extend(hosting::needs(own, loaded, &at));
-                    keys.extend(companion::needs(own, loaded, &at));
-                }
-                Err(_) => keys.extend(loaded.identity_needs(own, recipient.address)),
-            }
+            keys.extend(companion::needs(own, loaded, recipient.address));
         }
         keys.sort_unstable();
         keys.dedup();
@@ -81,21 +76,16 @@ impl Operation for Encrypt<'_> {
         let mut sent = BTreeMap::new();
         let mut output = Vec::with_capacity(self.recipients.len());
         for &Recipient { address, plaintext } in self.recipients {
-            let session = loaded.resolve_among(&sent, address).and_then(|at| {
-                // Under whatever name: consent is asked of both.
-                hosting::check(own, loaded, address)?;
-                let session = match sent.remove(&*at) {
-                    Some(session) => session,
-                    None => loaded.take_session(&at)?,
-                };
-                Ok((at, session))
-            });
+            let session = match sent.remove(address) {
+                Some(session) => Ok(session),
+                None => loaded.take_session(address),
+            };
             let (message, registration_id) = match session {
                 Err(error) => (Err(error), 0),
-                Ok((at, mut session)) => {
-                    let message = encrypt(own, loaded, &mut session, &at, plaintext, now, rng);
+                Ok(mut session) => {
+                    let message = encrypt(own, loaded, &mut session, address, plaintext, now, rng);
                     let registration_id = session.remote_registration_id().unwrap_or_default();
-                    sent.insert(at.into_owned(), session);
+                    sent.insert(address.clone(), session);
                     (message, registration_id)
                 }
             };
@@ -106,15 +96,11 @@ impl Operation for Encrypt<'_> {
         // Who can read it must not change under the message.
         for recipient in self.recipients {
             hosting::require(own, loaded, recipient.address, &mut changes)?;
-            if let Ok(at) = loaded.resolve(recipient.address) {
-                hosting::require(own, loaded, &at, &mut changes)?;
-            }
         }
         // A refusal counts only if what it was found on is what the store has: it may have been kept from
         // before another handle's commit, or be records of two moments.
         for refused in output.iter().filter(|sent| sent.message.is_err()) {
-            let at = loaded.resolve(&refused.address).unwrap_or(Cow::Borrowed(&refused.address));
-            loaded.require_peer(own, &at, &mut changes)?;
+            loaded.require_peer(own, &refused.address, &mut changes)?;
         }
         self.require(own, loaded, &mut changes)?;
         Ok((output, changes))
@@ -129,11 +115,9 @@ impl Encrypt<'_> {
         loaded: &Loaded,
         changes: &mut Changes,
     ) -> Result<(), Error> {
-        // A companion is vouched for under the address where its records are.
-        self.recipients.iter().try_for_each(|to| match loaded.resolve(to.address) {
-            Ok(at) => companion::require(own, loaded, &at, changes),
-            Err(_) => Ok(()),
-        })
+        self.recipients
+            .iter()
+            .try_for_each(|to| companion::require(own, loaded, to.address, changes))
     }
 
     /// Whether a message to one device could be encrypted. Spends nothing.
@@ -143,9 +127,6 @@ impl Encrypt<'_> {
         address: &Address,
         now: Timestamp,
     ) -> Result<(), Error> {
-        // Under whatever name: consent is asked of both.
-        hosting::check(own, loaded, address)?;
-        let address = &loaded.resolve(address)?;
         hosting::check(own, loaded, address)?;
         let session = loaded.take_session(address)?;
         let usable = session.is_usable(Requirements { not_stale: true, ..Default::default() }, now);

@@ -1,6 +1,5 @@
 //! Messages to a group (spec 05), over the one-to-one sessions that carry its keys.
 
-use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -185,9 +184,8 @@ impl Operation for SendToGroup<'_> {
             // A refusal counts only if what it was found on is what the store has.
             let refused = blocked.iter().map(|(address, _)| address).take(unready).skip(unasked);
             for address in need_session.iter().chain(refused) {
-                let at = loaded.resolve(address).unwrap_or(Cow::Borrowed(address));
-                loaded.require_peer(own, &at, &mut changes)?;
-                companion::require(own, loaded, &at, &mut changes)?;
+                loaded.require_peer(own, address, &mut changes)?;
+                companion::require(own, loaded, address, &mut changes)?;
             }
             for (holder, _) in blocked.iter().skip(unready) {
                 loaded.require_identity(own, holder, &mut changes)?;
@@ -318,7 +316,7 @@ impl Operation for AcceptDistribution<'_> {
     type Output = ();
 
     fn needs(&self, _own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
-        Ok(loaded.find_sender_key(self.distribution, self.from)?.err().into_iter().collect())
+        Ok(loaded.snapshot().missing(SenderKeyRecord::needs(self.distribution, self.from)))
     }
 
     /// # Errors
@@ -336,12 +334,10 @@ impl Operation for AcceptDistribution<'_> {
         if message.distribution_id() != self.distribution.wire_id() {
             return Err(Error::InvalidArgument);
         }
-        let from =
-            loaded.find_sender_key(self.distribution, self.from)?.map_err(|_| Error::NotLoaded)?;
-        let mut key = SenderKeyRecord::load(self.distribution, &from, loaded.snapshot())?;
+        let mut key = SenderKeyRecord::load(self.distribution, self.from, loaded.snapshot())?;
         key.process_distribution(&message);
         let mut changes = Changes::new();
-        key.save(self.distribution, &from, &mut changes, rng)?;
+        key.save(self.distribution, self.from, &mut changes, rng)?;
         Ok(((), changes))
     }
 }
@@ -361,7 +357,7 @@ pub struct DecryptGroup<'a> {
 pub struct GroupDecrypted {
     /// The plaintext. Wiped on drop.
     pub plaintext: Plaintext,
-    /// The device that sent it: under the address to which it was [moved](super::MoveAddress), if it was.
+    /// The device that sent it.
     pub sender: Address,
 }
 
@@ -369,7 +365,7 @@ impl Operation for DecryptGroup<'_> {
     type Output = GroupDecrypted;
 
     fn needs(&self, _own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
-        Ok(loaded.find_sender_key(self.distribution, self.from)?.err().into_iter().collect())
+        Ok(loaded.snapshot().missing(SenderKeyRecord::needs(self.distribution, self.from)))
     }
 
     /// # Errors
@@ -387,13 +383,11 @@ impl Operation for DecryptGroup<'_> {
         if message.distribution_id() != self.distribution.wire_id() {
             return Err(Error::InvalidArgument);
         }
-        let from =
-            loaded.find_sender_key(self.distribution, self.from)?.map_err(|_| Error::NotLoaded)?;
-        let mut key = SenderKeyRecord::load(self.distribution, &from, loaded.snapshot())?;
+        let mut key = SenderKeyRecord::load(self.distribution, self.from, loaded.snapshot())?;
         let plaintext = key.decrypt(&message)?;
         let mut changes = Changes::new();
-        key.save(self.distribution, &from, &mut changes, rng)?;
-        Ok((GroupDecrypted { plaintext, sender: from.into_owned() }, changes))
+        key.save(self.distribution, self.from, &mut changes, rng)?;
+        Ok((GroupDecrypted { plaintext, sender: self.from.clone() }, changes))
     }
 }
 

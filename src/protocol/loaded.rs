@@ -131,10 +131,9 @@ impl Loaded {
 
     /// The identity key to which the session with `peer` sends.
     pub(crate) fn sending_key(&mut self, peer: &Address) -> Result<IdentityKey, Error> {
-        let peer = self.resolve(peer)?;
-        let session = self.take_session(&peer)?;
+        let session = self.take_session(peer)?;
         let key = session.remote_identity().copied();
-        self.put_back(&peer, session);
+        self.put_back(peer, session);
         key.ok_or(Error::SessionNotFound)
     }
 
@@ -173,13 +172,6 @@ impl Loaded {
         self.saved = true;
         let mut changes = Changes::new();
         for (address, mut session) in sessions {
-            // A new session is started where no alias was found: nor may one come in between.
-            if !session.is_stored() {
-                let alias = RecordKey::Alias(address.clone());
-                if let Ok(revision) = self.snapshot.revision(&alias) {
-                    changes.require(alias, revision)?;
-                }
-            }
             session.save(&address, &mut changes, rng)?;
             self.sessions.insert(address, session);
         }

@@ -26,12 +26,10 @@
 //! | `group` | messages to a group |
 //! | `hosting` | who can read a chat, and the user's consent |
 //! | `retry` | decryption errors, asked about and answered |
-//! | `move_address`, `alias` | a peer device whose address has changed |
 //! | `import` | state of another implementation |
 //! | `backup` | what of a device goes into a backup, and comes back |
 //! | `loaded`, `record` | what an operation works on, and its stored form |
 
-mod alias;
 mod backup;
 mod companion;
 mod decrypt;
@@ -42,7 +40,6 @@ mod import;
 mod ledger;
 mod loaded;
 mod local;
-mod move_address;
 mod record;
 mod repair;
 mod replenish;
@@ -57,7 +54,6 @@ use alloc::vec::Vec;
 
 use rand_core::CryptoRng;
 
-pub(crate) use alias::{ALIASES_MAX, Alias};
 pub use backup::{
     BackedUpDevice, BackedUpRecord, BackupIdentity, DeviceBackupReader, DeviceBackupWriter,
     RestoredIdentity,
@@ -78,7 +74,6 @@ pub use ledger::PreKeyPlan;
 pub use loaded::Loaded;
 pub(crate) use loaded::Peer;
 pub use local::{IdentityScope, Local};
-pub use move_address::{MoveAddress, Moved};
 pub(crate) use record::Stored;
 pub use repair::{RepairSession, Repaired};
 pub use replenish::{Replenish, ServerStock};

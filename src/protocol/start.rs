@@ -34,7 +34,7 @@ impl Operation for StartSession<'_> {
     type Output = SessionStarted;
 
     fn needs(&self, own: &Own, loaded: &Loaded) -> Result<Vec<RecordKey>, Error> {
-        loaded.resolved_needs(own, self.peer).map(|(_, keys)| keys)
+        loaded.peer_needs(own, self.peer)
     }
 
     /// # Errors
@@ -47,13 +47,12 @@ impl Operation for StartSession<'_> {
         now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<(SessionStarted, Changes), Error> {
-        let peer = loaded.resolve(self.peer)?;
         // 1. trust, direction Sending, before anything else
         let key = &self.bundle.identity_key;
-        loaded.identity(own, &peer)?.permits(own.options.trust, key, Seen::InNewSession)?;
+        loaded.identity(own, self.peer)?.permits(own.options.trust, key, Seen::InNewSession)?;
         // 2. to 10.
-        let mut session = loaded.take_session(&peer)?;
-        let addresses = Addresses { local: own.local.address(), remote: &peer };
+        let mut session = loaded.take_session(self.peer)?;
+        let addresses = Addresses { local: own.local.address(), remote: self.peer };
         let started = session.initiate(
             addresses,
             own.local.for_session(),
@@ -64,18 +63,17 @@ impl Operation for StartSession<'_> {
             rng,
         );
         if let Err(error) = started {
-            loaded.put_back(&peer, session);
+            loaded.put_back(self.peer, session);
             return Err(error);
         }
         let identity_change =
-            loaded.identity(own, &peer)?.observe(&peer, key, Seen::InNewSession, now);
-        let changes = loaded.save([(peer.into_owned(), session)], rng)?;
+            loaded.identity(own, self.peer)?.observe(self.peer, key, Seen::InNewSession, now);
+        let changes = loaded.save([(self.peer.clone(), session)], rng)?;
         Ok((SessionStarted { identity_change }, changes))
     }
 
     fn identity_change(&self, own: &Own, loaded: &mut Loaded) -> Option<IdentityChange> {
-        let peer = loaded.resolve(self.peer).ok()?;
-        let known = loaded.identity(own, &peer).ok()?.known?;
-        Some(trust::change(&peer, &known, &self.bundle.identity_key))
+        let known = loaded.identity(own, self.peer).ok()?.known?;
+        Some(trust::change(self.peer, &known, &self.bundle.identity_key))
     }
 }

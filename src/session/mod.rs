@@ -284,27 +284,6 @@ impl Session {
         discarded
     }
 
-    /// Takes over all states of `other`, which is left with nothing but the knowledge of its records: behind those that
-    /// are here, of which the 40 newest stay. Its current session becomes current only where there is none.
-    pub(crate) fn absorb(&mut self, other: &mut Self) {
-        if self.current.is_none() {
-            self.current = other.current.take();
-        } else {
-            other.archive_current();
-        }
-        for archived in core::mem::take(&mut other.archived) {
-            if self.archived.len() < ARCHIVED_STATES_MAX {
-                self.archived.push_back(Archived::unsaved(archived.slot));
-            }
-        }
-        self.stored.0.replace_current();
-    }
-
-    /// Whether there is a record of it in the store it was loaded from or last saved for.
-    pub(crate) const fn is_stored(&self) -> bool {
-        self.stored.0.is_stored()
-    }
-
     /// Makes `state` current and archives what was (spec 04 §7).
     fn promote(&mut self, state: State) {
         self.archive_current();

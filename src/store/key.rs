@@ -78,9 +78,6 @@ pub enum RecordKey {
     Group(Box<[u8]>),
     /// What a device keeps to answer requests for re-sending, by the peer's device.
     Retry(Address),
-    /// Where the records of a peer's device are kept, after it was moved from this address to another one
-    /// (spec 20 §2).
-    Alias(Address),
     /// A record of the application, so that it can be committed in one transaction with a message.
     Application(Box<[u8]>),
     /// Another key behind a keyed hash, see [`SealedStore::with_hidden_keys`](super::SealedStore).
@@ -98,7 +95,6 @@ const SESSION: u8 = 0x10;
 const SESSION_ARCHIVE: u8 = 0x11;
 const SKIPPED_KEYS: u8 = 0x12;
 const RETRY: u8 = 0x13;
-const ALIAS: u8 = 0x14;
 const IDENTITY_OF_ACCOUNT: u8 = 0x20;
 const IDENTITY_OF_DEVICE: u8 = 0x21;
 const USER: u8 = 0x22;
@@ -148,7 +144,6 @@ impl RecordKey {
             }
             Self::Group(distribution) => join(GROUP, &[distribution]),
             Self::Retry(address) => with_address(RETRY, &[], address, &[]),
-            Self::Alias(address) => with_address(ALIAS, &[], address, &[]),
             Self::Application(name) => join(APPLICATION, &[name]),
             Self::Hidden(hash) => join(HIDDEN, &[hash]),
         }
@@ -191,7 +186,6 @@ impl RecordKey {
                 Self::SkippedKeys { address: address(rest)?, page: u32::from_be_bytes(*page) }
             }
             RETRY => Self::Retry(address(rest)?),
-            ALIAS => Self::Alias(address(rest)?),
             IDENTITY_OF_ACCOUNT => Self::Identity { name: text(rest)?, device: None },
             IDENTITY_OF_DEVICE => {
                 let (&device, rest) = rest.split_last()?;

@@ -8,7 +8,6 @@ mod groups;
 mod healing;
 mod messages;
 mod model;
-mod moves;
 mod pre_keys;
 mod sealed;
 mod sesame;

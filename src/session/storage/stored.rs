@@ -32,11 +32,6 @@ impl Stored {
         }
     }
 
-    /// Whether the session has a record.
-    pub(crate) const fn is_stored(&self) -> bool {
-        self.session.is_some()
-    }
-
     /// The current state has changed; it has noted itself which of its skipped keys did.
     pub(crate) const fn note_change(&mut self) {
         self.changed = true;
