@@ -37,7 +37,7 @@ use rand_core::CryptoRng;
 
 pub use backup::{DeviceExport, DeviceRestore};
 pub use error::DeviceError;
-pub use received::Received;
+pub use received::{PausedReceived, Received};
 
 use crate::address::Address;
 use crate::error::Error;

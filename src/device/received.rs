@@ -76,6 +76,36 @@ impl<S, R> Received<'_, S, R, DecryptGroup<'_>> {
     }
 }
 
+/// A [`Received`] that does not hold on to its device: for callers that cannot borrow it meanwhile, such as
+/// bindings to other languages. Nothing of it is durable; dropped, it is as if it had never been.
+pub struct PausedReceived<T> {
+    decrypted: T,
+    changes: Changes,
+    loaded: Loaded,
+}
+
+impl<T> PausedReceived<T> {
+    /// What decrypted.
+    #[must_use]
+    pub const fn decrypted(&self) -> &T {
+        &self.decrypted
+    }
+}
+
+impl<T> fmt::Debug for PausedReceived<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PausedReceived({} changes to commit)", self.changes.len())
+    }
+}
+
+impl<S, R, O: Operation> Received<'_, S, R, O> {
+    /// Lets go of the device. [`Device::resume`] takes it up again, to be committed.
+    #[must_use]
+    pub fn pause(self) -> PausedReceived<O::Output> {
+        PausedReceived { decrypted: self.decrypted, changes: self.changes, loaded: self.loaded }
+    }
+}
+
 impl<S: Store, R: CryptoRng, O: Operation> Received<'_, S, R, O> {
     /// Makes it durable: the ratchet has moved on, and the pre-keys that it used are gone.
     ///
@@ -144,6 +174,22 @@ impl<S: Store, R: CryptoRng, O: Operation> Received<'_, S, R, O> {
         self.changes = changes;
         self.loaded = loaded;
         Ok(())
+    }
+}
+
+impl<S: Store> Device<S> {
+    /// Takes up a [`Received`] that was paused, by this very device. `operation` is the one that gave it:
+    /// it is carried out again where the device, or another handle of its store, has used the session
+    /// in the meantime.
+    pub fn resume<'a, O: Operation, R: CryptoRng>(
+        &'a mut self,
+        operation: O,
+        paused: PausedReceived<O::Output>,
+        now: Timestamp,
+        rng: &'a mut R,
+    ) -> Received<'a, S, R, O> {
+        let PausedReceived { decrypted, changes, loaded } = paused;
+        Received { device: self, rng, operation, now, decrypted, changes, loaded }
     }
 }
 

@@ -1,5 +1,5 @@
 use sandi::device::DeviceError;
-use sandi::protocol::Recipient;
+use sandi::protocol::{Decrypt, Recipient};
 use sandi::session::Requirements;
 use sandi::store::{Changes, CommitError};
 use sandi::wire::CiphertextMessageType;
@@ -335,5 +335,42 @@ fn debug_shows_no_plaintext_and_no_key() {
     ];
     for text in shown {
         assert!(!text.contains("secret") && !text.contains("115, 101, 99"), "{text}");
+    }
+}
+
+#[test]
+fn a_paused_message_is_committed_later_whatever_the_session_has_done_meanwhile() {
+    for policy in POLICIES {
+        let (mut alice, mut bob) = conversing(policy);
+        let (from, to) = (alice.address(), bob.address());
+        let first = alice.write(&to, "first");
+        let second = alice.write(&to, "second");
+        let paused = bob.open(&from, &first).unwrap().pause();
+        assert_eq!(&**paused.decrypted().plaintext, b"first");
+        // Another message of the session, both ways.
+        assert_eq!(bob.read(&from, &second), "second");
+        let answer = bob.write(&from, "answer");
+        assert_eq!(alice.read(&to, &answer), "answer");
+        let operation =
+            Decrypt { from: &from, message_type: first.message_type, bytes: &first.bytes };
+        let now = bob.now;
+        let done = bob.device.resume(operation, paused, now, &mut bob.rng).commit().unwrap();
+        assert_eq!(&**done.plaintext, b"first");
+        assert!(matches!(bob.refused(&from, &first), Error::DuplicatedMessage { .. }));
+        // Dropped, it is as if it had never been; twice, the second is a duplicate.
+        let third = alice.write(&to, "third");
+        drop(bob.open(&from, &third).unwrap().pause());
+        let [one, two] = [0; 2].map(|_| bob.open(&from, &third).unwrap().pause());
+        let operation =
+            Decrypt { from: &from, message_type: third.message_type, bytes: &third.bytes };
+        bob.device.resume(operation, one, now, &mut bob.rng).commit().unwrap();
+        let refused = bob.device.resume(operation, two, now, &mut bob.rng).commit();
+        assert!(matches!(
+            refused.unwrap_err().protocol(),
+            Some(Error::DuplicatedMessage { .. })
+        ));
+        assert_eq!(alice.address(), from);
+        let last = alice.write(&to, "last");
+        assert_eq!(bob.read(&from, &last), "last");
     }
 }
