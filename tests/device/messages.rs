@@ -365,10 +365,7 @@ fn a_paused_message_is_committed_later_whatever_the_session_has_done_meanwhile()
             Decrypt { from: &from, message_type: third.message_type, bytes: &third.bytes };
         bob.device.resume(operation, one, now, &mut bob.rng).commit().unwrap();
         let refused = bob.device.resume(operation, two, now, &mut bob.rng).commit();
-        assert!(matches!(
-            refused.unwrap_err().protocol(),
-            Some(Error::DuplicatedMessage { .. })
-        ));
+        assert!(matches!(refused.unwrap_err().protocol(), Some(Error::DuplicatedMessage { .. })));
         assert_eq!(alice.address(), from);
         let last = alice.write(&to, "last");
         assert_eq!(bob.read(&from, &last), "last");
