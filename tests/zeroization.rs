@@ -136,6 +136,7 @@ fn device(name: &str, policy: Policy, rng: &mut Recorder) -> Device<MemoryStore>
 }
 
 /// Pre-keys, a session, messages in turn, late ones, a forged one, an archived session.
+#[inline(never)] // so that its frame is written over, too
 fn converse(policy: Policy, rng: &mut Recorder) {
     let text = plaintext(&rng.secrets);
     let (mut alice, mut bob) = (device("alice", policy, rng), device("bob", policy, rng));
@@ -166,6 +167,7 @@ fn converse(policy: Policy, rng: &mut Recorder) {
     }
 }
 
+#[inline(never)]
 fn speak_to_a_group(rng: &mut Recorder) {
     let text = plaintext(&rng.secrets);
     let (mut alice, mut bob) = (SenderKeyRecord::new(), SenderKeyRecord::new());
@@ -182,12 +184,22 @@ fn speak_to_a_group(rng: &mut Recorder) {
     assert!(matches!(bob.decrypt(&message), Err(Error::DuplicatedMessage { .. })));
 }
 
+#[inline(never)]
 fn send_a_file(rng: &mut Recorder) {
     let key = AttachmentKey::generate(rng);
     let mut out = Vec::new();
     let mut encryptor = AttachmentEncryptor::new(&key, rng);
     encryptor.update(&[7; 100_000], &mut out).unwrap();
     encryptor.finish(&mut out).unwrap();
+}
+
+/// The search finds what is there.
+#[inline(never)]
+fn a_key_that_lives(rng: &mut Recorder) -> usize {
+    let alive = IdentityKeyPair::generate(rng);
+    let found = search(&rng.secrets).len();
+    drop(alive);
+    found
 }
 
 #[inline(never)]
@@ -201,10 +213,7 @@ fn nothing_secret_is_left_in_memory_when_a_conversation_is_over() {
     let noted = Arc::clone(&secrets);
     let within = std::thread::spawn(move || {
         let mut rng = Recorder { counter: 1, secrets: noted };
-        // the search finds what is there: a key that lives
-        let alive = IdentityKeyPair::generate(&mut rng);
-        let found = search(&rng.secrets).len();
-        drop(alive);
+        let found = a_key_that_lives(&mut rng);
         for policy in [Policy::V3, Policy::V4] {
             converse(policy, &mut rng);
         }
