@@ -6,6 +6,7 @@
     clippy::multiple_unsafe_ops_per_block
 )]
 
+use std::hint::black_box;
 use std::ptr::null;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -134,8 +135,10 @@ fn messages(c: &mut Criterion) {
         bench.iter_batched(
             || alice.encrypt(&b, &TEXT, now, &mut OsRng::default()).unwrap(),
             |sent| {
+                // As the other: read, committed, and freed within the time that is taken.
                 let received = bob.decrypt(&a, sent.message_type, &sent.bytes, now, rng).unwrap();
-                received.commit().unwrap()
+                black_box(received.plaintext().to_vec());
+                drop(received.commit().unwrap());
             },
             BatchSize::PerIteration,
         );

@@ -1,5 +1,6 @@
 //! Files as streams: pushed in piece by piece, in constant memory.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use sandi::Error;
@@ -7,9 +8,8 @@ use sandi::attachment::{
     AttachmentDecryptor, AttachmentEncryptor, AttachmentVerifier, MediaDecryptor, MediaEncryptor,
     MediaVerifier, Transform, VerifiedAttachment, VerifiedMedia,
 };
-use zeroize::Zeroizing;
 
-use crate::buffer::{Gift, SandiBuffer};
+use crate::buffer::{Gift, SandiBuffer, Wiped};
 use crate::guard::{self, Failure};
 use crate::input::{self, Output};
 use crate::status::SandiStatus;
@@ -55,7 +55,9 @@ pub(crate) enum Running {
 }
 
 pub(crate) enum StreamObject {
-    Running(alloc::boxed::Box<Running>),
+    /// With the number of bytes that have gone in and not come out yet: as much as a decryptor can still give.
+    /// Room for it is made before, for a buffer that grows would leave plaintext behind.
+    Running(Box<Running>, usize),
     /// The end of a first pass, for the second.
     AttachmentVerified(VerifiedAttachment),
     MediaVerified(VerifiedMedia),
@@ -69,21 +71,31 @@ impl Object for StreamObject {
 
 impl StreamObject {
     pub(crate) fn start(running: Running) -> Result<SandiStream, Failure> {
-        let object = Self::Running(running.into());
+        let object = Self::Running(running.into(), 0);
         Ok(SandiStream { id: table::insert(object)? })
     }
 
-    /// Runs a step, after whose failure nothing more comes.
+    /// Runs a step that takes `taken` bytes, after whose failure nothing more comes.
     fn step<T>(
         &mut self,
-        run: impl FnOnce(&mut Running) -> Result<T, Error>,
-    ) -> Result<T, Failure> {
-        let Self::Running(running) = self else { return Err(SandiStatus::WrongState.into()) };
-        let result = run(running);
+        taken: usize,
+        run: impl FnOnce(&mut Running, &mut Vec<u8>) -> Result<T, Error>,
+    ) -> Result<(T, Wiped), Failure> {
+        let Self::Running(running, held) = self else { return Err(SandiStatus::WrongState.into()) };
+        let room = held.saturating_add(taken);
+        let mut output = Wiped::with_capacity(if running.decrypts() { room } else { taken });
+        let result = run(running, &mut output.0);
+        *held = room.saturating_sub(output.0.len());
         if result.is_err() {
             *self = Self::Ended;
         }
-        Ok(result?)
+        Ok((result?, output))
+    }
+}
+
+impl Running {
+    const fn decrypts(&self) -> bool {
+        matches!(self, Self::AttachmentDecrypt(_) | Self::MediaDecrypt(_))
     }
 }
 
@@ -117,10 +129,10 @@ pub unsafe extern "C" fn sandi_stream_update(
         // SAFETY: as before.
         let data = unsafe { input::bytes(data, len) }?;
         let object = table::get::<StreamObject>(stream.id)?;
-        let mut output = Zeroizing::new(Vec::with_capacity(len.saturating_add(64)));
-        object
-            .lock()?
-            .step(|running| each!(running, transform => transform.update(data, &mut output)))?;
+        let (_, output) = object.lock()?.step(
+            len,
+            |running, output| each!(running, transform => transform.update(data, output)),
+        )?;
         out.set(SandiBuffer::give(output)?);
         Ok(())
     })
@@ -142,10 +154,9 @@ pub unsafe extern "C" fn sandi_stream_drain(
         // SAFETY: as before.
         let more = unsafe { Output::new(more, 0) }?;
         let object = table::get::<StreamObject>(stream.id)?;
-        let mut output = Zeroizing::new(Vec::new());
-        let left = object
+        let (left, output) = object
             .lock()?
-            .step(|running| each!(running, transform => transform.drain(&mut output)))?;
+            .step(0, |running, output| each!(running, transform => transform.drain(output)))?;
         out.set(SandiBuffer::give(output)?);
         more.set(left.into());
         Ok(())
@@ -169,19 +180,19 @@ pub unsafe extern "C" fn sandi_stream_finish(
         let report = unsafe { Output::optional(report, NO_REPORT) }?;
         let object = table::get::<StreamObject>(stream.id)?;
         let mut object = object.lock()?;
-        let running = match core::mem::replace(&mut *object, StreamObject::Ended) {
-            StreamObject::Running(running) => *running,
+        let (running, held) = match core::mem::replace(&mut *object, StreamObject::Ended) {
+            StreamObject::Running(running, held) => (*running, held),
             ended => {
                 *object = ended;
                 return Err(SandiStatus::WrongState.into());
             }
         };
-        let mut output = Zeroizing::new(Vec::new());
+        let mut output = Wiped::with_capacity(if running.decrypts() { held } else { 0 });
         let mut known = NO_REPORT;
         let mut index = None;
         match running {
             Running::AttachmentEncrypt(transform) => {
-                let done = transform.finish(&mut output)?;
+                let done = transform.finish(&mut output.0)?;
                 known.size = done.size;
                 known.blob_sha256 = done.digest;
                 if let Some(incremental) = done.incremental {
@@ -190,27 +201,27 @@ pub unsafe extern "C" fn sandi_stream_finish(
                 }
             }
             Running::AttachmentVerify(transform) => {
-                let verified = transform.finish(&mut output)?;
+                let verified = transform.finish(&mut output.0)?;
                 known.size = verified.blob_length;
                 *object = StreamObject::AttachmentVerified(verified);
             }
             Running::AttachmentDecrypt(transform) => {
-                known.size = transform.finish(&mut output)?.size;
+                known.size = transform.finish(&mut output.0)?.size;
             }
             Running::MediaEncrypt(transform) => {
-                let done = transform.finish(&mut output)?;
+                let done = transform.finish(&mut output.0)?;
                 known.size = done.file_length;
                 known.plaintext_sha256 = done.file_sha256;
                 known.blob_sha256 = done.file_enc_sha256;
                 index = done.sidecar.map(|sidecar| sidecar.as_bytes().to_vec());
             }
             Running::MediaVerify(transform) => {
-                let verified = transform.finish(&mut output)?;
+                let verified = transform.finish(&mut output.0)?;
                 known.size = verified.blob_length;
                 *object = StreamObject::MediaVerified(verified);
             }
             Running::MediaDecrypt(transform) => {
-                let done = transform.finish(&mut output)?;
+                let done = transform.finish(&mut output.0)?;
                 known.size = done.file_length;
                 known.plaintext_sha256 = done.file_sha256;
                 known.length_differs = done.length_differs.into();

@@ -5,8 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 
-use zeroize::Zeroizing;
-
+use crate::buffer::Wiped;
 use crate::guard::Failure;
 use crate::status::SandiStatus;
 use crate::sync::{Guard, Lock};
@@ -30,7 +29,7 @@ pub(crate) enum Kind {
 enum Entry {
     Object(Arc<dyn Any + Send + Sync>),
     #[allow(dead_code)] // kept where the program reads it, and wiped when it is dropped
-    Buffer(Zeroizing<Vec<u8>>),
+    Buffer(Wiped),
 }
 
 struct Slot {
@@ -157,8 +156,8 @@ pub(crate) fn free(kind: Kind, id: u64) -> Result<(), Failure> {
 }
 
 /// Puts bytes into the table: their handle, and where they are. Wiped when freed.
-pub(crate) fn insert_buffer(bytes: Zeroizing<Vec<u8>>) -> Result<(u64, *const u8), Failure> {
-    let data = bytes.as_ptr();
+pub(crate) fn insert_buffer(bytes: Wiped) -> Result<(u64, *const u8), Failure> {
+    let data = bytes.0.as_ptr();
     let inserted = table()?.insert(Kind::Buffer, Entry::Buffer(bytes));
     inserted.map(|id| (id, data)).map_err(|(status, _)| status.into())
 }
@@ -251,10 +250,8 @@ handles!(
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use alloc::vec;
-    use zeroize::Zeroizing;
-
     use super::{Kind, Object, SandiStatus, free, get, insert, insert_buffer, pack, unpack};
+    use alloc::vec;
 
     #[derive(Debug)]
     struct Thing;
@@ -291,7 +288,7 @@ mod tests {
     fn a_handle_of_another_kind_is_refused() {
         let id = insert(Thing).unwrap();
         assert_eq!(get::<Other>(id).unwrap_err().status, SandiStatus::WrongHandle);
-        let (buffer, _) = insert_buffer(Zeroizing::new(vec![1])).unwrap();
+        let (buffer, _) = insert_buffer(vec![1].into()).unwrap();
         assert_eq!(get::<Thing>(buffer).unwrap_err().status, SandiStatus::WrongHandle);
         let altered = id & !(0xFF << 56) | (Kind::Upload as u64) << 56;
         assert_eq!(get::<Other>(altered).unwrap_err().status, SandiStatus::InvalidHandle);

@@ -229,7 +229,6 @@ fn step(world: &mut World, input: &mut Input<'_>) {
                     device, &to, text.as_ptr(), text.len(), NOW, &mut sent,
                 );
                 assert_eq!(status == SandiStatus::Ok, sent.bytes.id != 0);
-                number = sent.message_type;
                 world.keep(sent.bytes);
                 0
             }
